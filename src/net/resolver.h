@@ -1,0 +1,54 @@
+/*
+ * resolver: names to addresses through libunbound, on the control thread's loop alone:
+ * asynchronous, with the TTL, cached by libunbound.
+ * Owner: the control thread. Thread: owner. Allocates.
+ */
+#ifndef EVENPOST_NET_RESOLVER_H
+#define EVENPOST_NET_RESOLVER_H
+
+#include "base/endpoint.h"
+#include "base/span.h"
+#include "base/status.h"
+#include "net/loop.h"
+
+struct resolver;
+
+enum resolver_mode {
+	RESOLVER_SYSTEM,    /* /etc/resolv.conf and /etc/hosts */
+	RESOLVER_RECURSIVE, /* from the root servers */
+	RESOLVER_FORWARD,   /* the given addresses */
+};
+
+#define RESOLVER_ADDRESSES_MAX 32
+
+struct resolver_answer {
+	enum status status; /* OK, NOT_FOUND, TIMEOUT, SYSTEM */
+	uint32_t ttl;       /* seconds */
+	unsigned count;
+	struct endpoint addresses[RESOLVER_ADDRESSES_MAX]; /* port 0; IPv4 before IPv6 */
+};
+
+struct resolver_query;
+typedef void resolver_answered(struct resolver_query *query,
+                               const struct resolver_answer *answer);
+
+/* Embedded in what asks. */
+struct resolver_query {
+	resolver_answered *answered;
+	struct resolver *resolver;
+	int pending[2]; /* libunbound's ids of the A and AAAA questions; 0: none */
+	struct resolver_answer *answer; /* while it runs */
+};
+
+/* servers: only for RESOLVER_FORWARD. */
+MUST_CHECK enum status resolver_open(struct resolver **resolver, struct loop *loop,
+                                     enum resolver_mode mode,
+                                     const struct endpoint *servers, size_t server_count);
+void resolver_close(struct resolver *resolver);
+
+/* A and AAAA of a host name. answered is called later, once, unless cancelled. */
+MUST_CHECK enum status resolver_ask(struct resolver *resolver, struct resolver_query *query,
+                                    struct span name, resolver_answered *answered);
+void resolver_cancel(struct resolver_query *query);
+
+#endif

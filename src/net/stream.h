@@ -1,0 +1,87 @@
+/*
+ * stream: one connection behind few operations, so that its owner need not know whether
+ * the bytes pass through TLS. Sockets are non-blocking, with TCP_NODELAY.
+ * The owner's on_ready is called when bytes may be read or written, when a connect has
+ * ended, or when the peer has gone; the owner reads and writes until STATUS_AGAIN.
+ * stream_close() may be called from anywhere, also inside on_ready.
+ * Owner: the struct it is embedded in. Thread: owner. Allocates with TLS alone.
+ */
+#ifndef EVENPOST_NET_STREAM_H
+#define EVENPOST_NET_STREAM_H
+
+#include "base/endpoint.h"
+#include "base/status.h"
+#include "net/loop.h"
+
+#include <sys/uio.h>
+
+struct stream;
+typedef void stream_ready(struct stream *stream);
+
+struct stream {
+	struct loop_source source;
+	stream_ready *on_ready;
+	bool connecting;
+	bool ended; /* the peer's end was read */
+};
+
+/* A stream that is not open: stream_is_open() is false, stream_close() does nothing. */
+void stream_init(struct stream *stream);
+
+/* Takes over an accepted socket (already non-blocking). On failure fd is closed. */
+MUST_CHECK enum status stream_adopt(struct stream *stream, struct loop *loop, int fd,
+                                    stream_ready *on_ready);
+
+/*
+ * Starts to connect. source may be NULL, else the local address. STATUS_OK: under way (or
+ * done); on_ready will be called. The caller keeps the time.
+ */
+MUST_CHECK enum status stream_connect(struct stream *stream, struct loop *loop,
+                                      const struct endpoint *to,
+                                      const struct endpoint *source,
+                                      stream_ready *on_ready);
+
+/*
+ * After on_ready of a connecting stream: STATUS_OK connected, STATUS_AGAIN not yet,
+ * STATUS_REFUSED, STATUS_TIMEOUT, STATUS_SYSTEM (unreachable, out of descriptors …).
+ */
+MUST_CHECK enum status stream_connected(struct stream *stream);
+
+static inline bool
+stream_is_open(const struct stream *stream)
+{
+	return stream->source.fd >= 0;
+}
+
+/* There may be bytes, or an end, to be read. */
+bool stream_is_readable(const struct stream *stream);
+bool stream_is_writable(const struct stream *stream);
+/* The peer has ended its side or the connection broke: known without reading. */
+bool stream_is_hung_up(const struct stream *stream);
+
+/*
+ * Reads at most size bytes into room. STATUS_OK with *count > 0; STATUS_AGAIN; STATUS_END;
+ * STATUS_LOST. A read that came short is the last one until on_ready is called again (no
+ * system call is spent on EAGAIN).
+ */
+MUST_CHECK enum status stream_read(struct stream *stream, void *room, size_t size,
+                                   size_t *count);
+
+/*
+ * Writes what the kernel takes. STATUS_OK with *count > 0 (it may be short), STATUS_AGAIN,
+ * STATUS_LOST. Never raises SIGPIPE.
+ */
+MUST_CHECK enum status stream_write(struct stream *stream, const struct iovec *vectors,
+                                    int vector_count, size_t *count);
+
+/* Our side has ended: the peer reads what was written, then an end. */
+void stream_shutdown(struct stream *stream);
+
+void stream_close(struct stream *stream);
+/* With a reset, so that nothing unsent is delivered and no port waits. */
+void stream_abort(struct stream *stream);
+
+void stream_local(const struct stream *stream, struct endpoint *endpoint);
+void stream_peer(const struct stream *stream, struct endpoint *endpoint);
+
+#endif
