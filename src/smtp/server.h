@@ -1,0 +1,190 @@
+/*
+ * server: the receiving side of an SMTP session, without I/O. The caller feeds bytes and
+ * pulls events; it answers those that ask for an answer, in any order; the answers come
+ * out in the order of the commands, each of which owns a slot. What needs no decision
+ * (NOOP, VRFY, HELP, bad syntax, a command out of order, limits) is answered here.
+ *
+ * Bytes that can not be taken yet stay in the caller's input: an unfinished line, or
+ * commands behind one whose answer decides what they mean. Feeding input whole or byte
+ * by byte gives the same events and the same output.
+ *
+ * The legality of a command is a table in server.c (RFC 5321 4.1.4). State after RCPT and
+ * DATA is optimistic while answers are owed, so that a pipelining client's group can be
+ * passed on at once; a command that needs certainty waits (SMTP_EVENT_BLOCKED).
+ *
+ * Owner: the session it is embedded in. Thread: owner. Allocates slots while answers
+ * are owed, output while there is some, nothing when idle.
+ */
+#ifndef EVENPOST_SMTP_SERVER_H
+#define EVENPOST_SMTP_SERVER_H
+
+#include "base/buffer.h"
+#include "smtp/address.h"
+#include "smtp/body.h"
+#include "smtp/command.h"
+#include "smtp/extensions.h"
+#include "smtp/parameters.h"
+#include "smtp/reply.h"
+
+/* Frozen: shared by all sessions of a listener. */
+struct smtp_server_options {
+	struct span hostname;
+	uint64_t max_message_size; /* bytes, of the canonical form; 0: no limit */
+	uint32_t max_recipients;   /* accepted in one transaction */
+	uint32_t max_errors;       /* bad commands before 421: 20 */
+	uint32_t max_idle_commands; /* NOOP, RSET, VRFY … without mail before 421: 100 */
+	bool reject_bare;          /* a bare CR or LF in a message: 550 5.6.11 */
+	bool lmtp;                 /* LHLO instead of EHLO; not used yet by listeners */
+};
+
+enum smtp_server_state {
+	SMTP_STATE_START,     /* before EHLO */
+	SMTP_STATE_READY,     /* no transaction */
+	SMTP_STATE_MAIL,      /* MAIL was accepted */
+	SMTP_STATE_RCPT,      /* a RCPT was accepted, or may yet be */
+	SMTP_STATE_DATA,      /* DATA or the first BDAT waits for its answer */
+	SMTP_STATE_BODY,      /* reading the message, until the end of data */
+	SMTP_STATE_CHUNK,     /* reading the octets of one BDAT */
+	SMTP_STATE_CHUNKED,   /* between two BDAT */
+	SMTP_STATE_END,       /* the end of data was read; its answer is owed */
+	SMTP_STATE_CLOSING,   /* nothing more is read; output is still sent */
+};
+
+struct smtp_slot;
+
+struct smtp_server {
+	const struct smtp_server_options *options;
+	enum smtp_server_state state;
+	struct smtp_extensions offered; /* by the last EHLO; zero after HELO */
+	struct buffer output;           /* replies ready to be sent; the caller consumes */
+	struct smtp_slot *slots;        /* ring; NULL while none is owed */
+	uint16_t slot_capacity;
+	uint16_t slot_count;            /* answers owed or waiting for earlier ones */
+	uint32_t slot_first;            /* number of the oldest */
+	uint32_t recipients;            /* accepted in this transaction */
+	uint32_t recipients_owed;       /* RCPTs not answered yet */
+	uint32_t errors;
+	uint32_t idle_commands;
+	uint64_t chunk_left;            /* octets of the BDAT in progress */
+	uint64_t received;              /* bytes of the message so far */
+	struct smtp_body_reader body;
+	bool greeted;                   /* the banner has been answered */
+	bool chunk_last;
+	bool skipping_line;             /* the rest of an overlong line */
+	bool discarding;                /* the message is refused already; swallow the rest */
+	bool extended;                  /* EHLO or LHLO, not HELO */
+	bool utf8;                      /* MAIL came with SMTPUTF8 */
+	uint8_t refusal;                /* enum smtp_refusal of what is being discarded */
+};
+
+enum smtp_event_type {
+	SMTP_EVENT_MORE,     /* nothing to do before more input comes */
+	SMTP_EVENT_BLOCKED,  /* input waits for an answer that is owed: feed it again then */
+	SMTP_EVENT_HELLO,    /* answer with smtp_server_hello() */
+	SMTP_EVENT_MAIL,     /* answer */
+	SMTP_EVENT_RCPT,     /* answer */
+	SMTP_EVENT_DATA,     /* answer; 354 opens the body. Later input is only read then */
+	SMTP_EVENT_CHUNK,    /* a BDAT begins, its octets follow as BODY; no answer here */
+	SMTP_EVENT_BODY,     /* a piece of the message: canonical after DATA, octets after BDAT */
+	SMTP_EVENT_CHUNK_END,/* a BDAT that is not the last: answer */
+	SMTP_EVENT_BODY_END, /* the whole message has been read: answer */
+	SMTP_EVENT_ABANDON,  /* the message is refused here (too large, bare CR or LF, NUL):
+	                        drop what was begun. The rest is swallowed, the answer given
+	                        here, and SMTP_EVENT_REFUSED follows */
+	SMTP_EVENT_RSET,     /* the transaction is void; answered here already */
+	SMTP_EVENT_REFUSED,  /* a command was refused here; for the journal */
+	SMTP_EVENT_QUIT,     /* answered here: send the output, close */
+	SMTP_EVENT_CLOSE,    /* close: at once where there is no output, else after it */
+};
+
+enum smtp_refusal {
+	SMTP_REFUSAL_NONE,
+	SMTP_REFUSAL_SYNTAX,
+	SMTP_REFUSAL_SEQUENCE,
+	SMTP_REFUSAL_PARAMETER,
+	SMTP_REFUSAL_LINE_LENGTH,
+	SMTP_REFUSAL_UNKNOWN_COMMAND,
+	SMTP_REFUSAL_SIZE,
+	SMTP_REFUSAL_RECIPIENTS,
+	SMTP_REFUSAL_LINE_ENDING, /* bare CR or LF */
+	SMTP_REFUSAL_NUL,
+	SMTP_REFUSAL_EARLY_TALK,  /* bytes before the banner, or before the 354 */
+	SMTP_REFUSAL_TOO_MANY_ERRORS,
+	SMTP_REFUSAL_FOREIGN,     /* HTTP, TLS on a plain port */
+	SMTP_REFUSAL_CHUNK,
+	SMTP_REFUSAL_COUNT
+};
+
+/* Spans borrow from the input, until the next call. */
+struct smtp_event {
+	enum smtp_event_type type;
+	uint32_t slot; /* for smtp_server_answer() */
+	union {
+		struct {
+			enum smtp_verb verb;
+			struct span name;
+		} hello;
+		struct {
+			struct smtp_path path;
+			struct smtp_parameters parameters;
+		} mail, rcpt;
+		struct {
+			uint64_t size;
+			bool last;
+		} chunk;
+		struct span body;
+		struct {
+			enum smtp_refusal reason;
+			enum smtp_verb verb;
+			struct span reply; /* the first line, static */
+		} refused;
+	};
+};
+
+void smtp_server_init(struct smtp_server *server, const struct smtp_server_options *options);
+/* Frees slots and output. */
+void smtp_server_fini(struct smtp_server *server);
+
+/*
+ * The banner, "220 hostname ESMTP evenpost". Until it was sent, smtp_server_next() takes any input
+ * as talking too early: 554 5.5.1 and CLOSE. STATUS_NO_MEMORY.
+ */
+MUST_CHECK enum status smtp_server_greet(struct smtp_server *server);
+
+/* The next event; *input is moved behind what it has used. */
+void smtp_server_next(struct smtp_server *server, struct span *input,
+                      struct smtp_event *event);
+
+/*
+ * Answers an event's slot. The code moves the state: 2xx to MAIL opens a transaction, 354
+ * to DATA the body, anything to BODY_END ends the transaction; 421 closes. The reply is
+ * printed by smtp_reply_print() when its turn comes and is copied if that is later.
+ * STATUS_NO_MEMORY, STATUS_FULL: the session must end.
+ */
+MUST_CHECK enum status smtp_server_answer(struct smtp_server *server, uint32_t slot,
+                                          const struct smtp_reply *reply);
+
+/* Answers HELLO with hostname and extensions (EHLO, LHLO) or hostname alone (HELO). */
+MUST_CHECK enum status smtp_server_hello(struct smtp_server *server, uint32_t slot,
+                                         enum smtp_verb verb,
+                                         struct smtp_extensions offered);
+
+/*
+ * A reply that no command asked for: 421 at a time-out or a stop. Comes behind those
+ * already in output; answers still owed are forgotten; then CLOSING.
+ */
+void smtp_server_farewell(struct smtp_server *server, const struct smtp_reply *reply);
+
+/* Whether bytes that come now, before anything is answered, break the rules: DATA waits. */
+bool smtp_server_forbids_input(const struct smtp_server *server);
+
+/* Whether an answer is owed to the client. */
+static inline bool
+smtp_server_owes(const struct smtp_server *server)
+{
+	return server->slot_count != 0;
+}
+
+const char *smtp_refusal_name(enum smtp_refusal refusal);
+
+#endif
