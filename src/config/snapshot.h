@@ -1,0 +1,136 @@
+/*
+ * snapshot: one configuration, complete and frozen. Workers hold a reference; a reload
+ * builds another and swaps it. All texts and arrays live in its arena.
+ * Owner: reference-counted. Thread: any reads; building: the control thread.
+ */
+#ifndef EVENPOST_CONFIG_SNAPSHOT_H
+#define EVENPOST_CONFIG_SNAPSHOT_H
+
+#include "balance/pool.h"
+#include "base/arena.h"
+#include "base/endpoint.h"
+#include "base/log.h"
+#include "base/number.h"
+#include "smtp/server.h"
+
+#include <stdatomic.h>
+
+enum listener_mode { LISTENER_MESSAGE, LISTENER_CONNECTION };
+enum mail_protocol { MAIL_SMTP, MAIL_LMTP };
+enum hash_on {
+	HASH_ON_CLIENT,
+	HASH_ON_HELO,
+	HASH_ON_SENDER,
+	HASH_ON_SENDER_DOMAIN,
+	HASH_ON_RECIPIENT,
+	HASH_ON_RECIPIENT_DOMAIN,
+	HASH_ON_USER,
+};
+enum probe_kind {
+	PROBE_NONE,
+	PROBE_TCP,
+	PROBE_BANNER,
+	PROBE_EHLO,
+	PROBE_STARTTLS,
+	PROBE_MAIL,
+	PROBE_RCPT,
+	PROBE_SCRIPT,
+};
+enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_JOURNAL, LOG_TO_FILE };
+enum dns_mode { DNS_SYSTEM, DNS_RECURSIVE, DNS_ADDRESSES };
+
+/* All times in milliseconds. */
+struct pool_snapshot {
+	struct pool *pool; /* name, strategy, servers, rules */
+	uint32_t index;
+	enum mail_protocol protocol;
+	enum hash_on hash_on;
+	struct {
+		enum probe_kind kind;
+		int64_t interval, fast_interval, down_interval, timeout;
+		struct span sender, recipient;
+		struct span script;
+	} health; /* rise and fall: pool->rules */
+	struct {
+		int64_t idle;
+		uint32_t max_idle;     /* per server, over all workers */
+		uint32_t max_messages; /* over one connection */
+	} reuse;
+	struct {
+		uint32_t attempts; /* other servers tried before the client is told */
+		uint64_t buffer;   /* bytes of a message kept to send it again */
+	} retry;
+	int64_t queue; /* wait for a free connection before 451 */
+	struct {
+		int64_t connect, greeting, command, data, block, end;
+	} timeouts;
+};
+
+struct listener_snapshot {
+	struct span name;
+	uint32_t index;
+	struct endpoint *bind;
+	uint32_t bind_count;
+	enum listener_mode mode;
+	enum mail_protocol protocol;
+	struct pool_snapshot *pool; /* the unconditional route */
+	struct smtp_server_options smtp; /* hostname, sizes, line endings, recipients */
+	int64_t greeting_delay;
+	uint32_t max_connections;            /* over all workers */
+	uint32_t max_connections_per_client;
+	struct {
+		int64_t command, data, handshake, session; /* session 0: no limit */
+	} timeouts;
+};
+
+struct snapshot {
+	atomic_uint references;
+	struct arena arena;
+	struct span hostname;
+	uint32_t workers;
+	struct span user; /* empty: stay who we are */
+	int64_t shutdown_timeout;
+	struct {
+		enum dns_mode mode;
+		struct endpoint *servers;
+		uint32_t server_count;
+	} dns;
+	struct {
+		struct span socket; /* path */
+		bool socket_is_default;
+		struct endpoint http; /* length 0: off */
+		struct span token_file;
+	} admin;
+	struct {
+		enum log_target target;
+		struct span path;
+		enum log_format format;
+		enum log_level level;
+	} log;
+	struct span state_dir;
+	struct listener_snapshot *listeners;
+	uint32_t listener_count;
+	struct pool_snapshot *pools;
+	uint32_t pool_count;
+};
+
+/*
+ * Reads a file. On success *snapshot has one reference. Errors and advice go to the
+ * report, all of them, each with its place.
+ */
+struct report;
+MUST_CHECK enum status snapshot_read(const char *path, struct report *report,
+                                     struct snapshot **snapshot);
+/* The same from bytes; name stands for the path in the report. */
+MUST_CHECK enum status snapshot_read_text(struct span text, const char *name,
+                                          struct report *report,
+                                          struct snapshot **snapshot);
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot);
+void snapshot_unref(struct snapshot *snapshot);
+
+/* The most memory one session can take under this configuration, in bytes. */
+uint64_t snapshot_session_memory(const struct snapshot *snapshot,
+                                 const struct listener_snapshot *listener);
+
+#endif
