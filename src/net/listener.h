@@ -22,7 +22,9 @@ typedef void listener_accepted(struct listener *listener, int fd,
                                const struct endpoint *peer);
 
 struct listener {
-	struct loop_source source;
+	struct loop *loop;
+	int fd; /* ours; -1: closed */
+	struct loop_source source; /* in no loop during a pause */
 	struct timer pause;
 	int spare; /* a descriptor kept for the day there is none */
 	struct span farewell; /* written to a client that there is no descriptor for */
@@ -40,6 +42,7 @@ MUST_CHECK enum status listener_bind(const struct endpoint *address, int *fd);
 /* Takes the fd over. farewell: for example "421 4.3.2 …\r\n", borrowed for its life. */
 MUST_CHECK enum status listener_open(struct listener *listener, struct loop *loop, int fd,
                                      struct span farewell, listener_accepted *accepted);
+/* Also inside accepted; the struct itself must outlive that call. */
 void listener_close(struct listener *listener);
 
 #endif

@@ -46,6 +46,7 @@ struct loop {
 	int64_t now; /* milliseconds, monotonic, taken once a round */
 	struct timer_wheel timers;
 	struct list tasks;
+	struct list mark; /* among the tasks: behind it, those of the next round */
 	struct loop_source wake_source;
 	void (*on_wake)(struct loop *loop); /* may be NULL */
 	bool stopping;

@@ -30,6 +30,7 @@ struct timer {
 struct timer_wheel {
 	int64_t tick; /* ticks done */
 	uint32_t running;
+	uint64_t occupied[TIMER_LEVELS]; /* one bit a slot that is not empty */
 	struct list slots[TIMER_LEVELS][TIMER_SLOTS];
 };
 

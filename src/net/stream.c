@@ -1,0 +1,301 @@
+#include "net/stream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void
+source_ready(struct loop_source *source)
+{
+	struct stream *stream = CONTAINER_OF(source, struct stream, source);
+
+	stream->on_ready(stream);
+}
+
+/* Closes the fd on failure; errno stays the cause's. */
+static enum status
+stream_take(struct stream *stream, struct loop *loop, int fd, stream_ready *on_ready)
+{
+	enum status status = loop_add(loop, &stream->source, fd, source_ready);
+
+	stream->on_ready = on_ready;
+	if (status) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+	}
+	return status;
+}
+
+void
+stream_init(struct stream *stream)
+{
+	*stream = (struct stream){.source.fd = -1};
+}
+
+enum status
+stream_adopt(struct stream *stream, struct loop *loop, int fd, stream_ready *on_ready)
+{
+	enum status status;
+
+	stream_init(stream);
+	status = stream_take(stream, loop, fd, on_ready);
+	/* a fresh connection takes bytes: its greeting need not wait for the kernel's
+	 * word */
+	if (!status)
+		stream->source.ready = LOOP_WRITABLE;
+	return status;
+}
+
+static enum status
+connect_failure(int error)
+{
+	errno = error; /* for the log */
+	switch (error) {
+	case ECONNREFUSED:
+	case ECONNRESET:
+		return STATUS_REFUSED;
+	case ETIMEDOUT:
+		return STATUS_TIMEOUT;
+	case EACCES:
+	case EPERM:
+		return STATUS_DENIED;
+	case ENOMEM:
+		return STATUS_NO_MEMORY;
+	default:
+		return STATUS_SYSTEM;
+	}
+}
+
+static void
+socket_no_delay(int fd, int family)
+{
+	const int on = 1;
+
+	if (family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+static int
+socket_bind(int fd, const struct endpoint *source)
+{
+	const int on = 1;
+
+	/* the port is chosen at connect: then two servers may be reached from the same
+	 * one */
+	if (endpoint_family(source) != AF_UNIX && endpoint_port(source) == 0)
+		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	return bind(fd, &source->address.any, source->length);
+}
+
+/* 0: under way, or done. Else the cause. */
+static int
+socket_connect(int fd, const struct endpoint *to, const struct endpoint *source)
+{
+	if (source && source->length && socket_bind(fd, source) < 0)
+		return errno;
+	if (connect(fd, &to->address.any, to->length) == 0)
+		return 0;
+	/* EINTR: the connect goes on all the same */
+	if (errno == EINPROGRESS || errno == EINTR)
+		return 0;
+	/* a UNIX listener whose queue is full; the kernel has no wait for that */
+	if (errno == EAGAIN && endpoint_family(to) == AF_UNIX)
+		return ECONNREFUSED;
+	return errno;
+}
+
+enum status
+stream_connect(struct stream *stream, struct loop *loop, const struct endpoint *to,
+	       const struct endpoint *source, stream_ready *on_ready)
+{
+	int family = endpoint_family(to);
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int failure;
+
+	stream_init(stream);
+	if (fd < 0)
+		return connect_failure(errno);
+	socket_no_delay(fd, family);
+	failure = socket_connect(fd, to, source);
+	if (failure) {
+		close(fd);
+		return connect_failure(failure);
+	}
+	/* only now: a socket that does not connect yet is reported as hung up */
+	stream->connecting = true;
+	return stream_take(stream, loop, fd, on_ready);
+}
+
+enum status
+stream_connected(struct stream *stream)
+{
+	int error = 0;
+	socklen_t length = sizeof(error);
+
+	assert(stream_is_open(stream));
+	if (!stream->connecting)
+		return STATUS_OK;
+	if (!(stream->source.ready & (LOOP_WRITABLE | LOOP_HUNG_UP)))
+		return STATUS_AGAIN;
+	if (getsockopt(stream->source.fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
+		error = errno;
+	if (error)
+		return connect_failure(error);
+	stream->connecting = false;
+	return STATUS_OK;
+}
+
+bool
+stream_is_readable(const struct stream *stream)
+{
+	return !stream->ended && (stream->source.ready & LOOP_READABLE);
+}
+
+bool
+stream_is_writable(const struct stream *stream)
+{
+	return stream->source.ready & LOOP_WRITABLE;
+}
+
+bool
+stream_is_hung_up(const struct stream *stream)
+{
+	return stream->source.ready & LOOP_HUNG_UP;
+}
+
+static enum status
+read_failure(struct stream *stream, int error)
+{
+	if (error != EAGAIN)
+		return STATUS_LOST;
+	stream->source.ready &= ~LOOP_READABLE;
+	return STATUS_AGAIN;
+}
+
+enum status
+stream_read(struct stream *stream, void *room, size_t size, size_t *count)
+{
+	ssize_t got;
+
+	assert(stream_is_open(stream) && size > 0);
+	if (stream->ended)
+		return STATUS_END;
+	if (!stream_is_readable(stream))
+		return STATUS_AGAIN;
+	got = recv(stream->source.fd, room, size, MSG_DONTWAIT);
+	if (got < 0)
+		return read_failure(stream, errno);
+	if (got == 0) {
+		stream->ended = true;
+		return STATUS_END;
+	}
+	/* the kernel has no more; but behind a hang-up the end is still to be read */
+	if ((size_t)got < size && !stream_is_hung_up(stream))
+		stream->source.ready &= ~LOOP_READABLE;
+	*count = (size_t)got;
+	return STATUS_OK;
+}
+
+static size_t
+vectors_length(const struct iovec *vectors, size_t count)
+{
+	size_t length = 0;
+
+	for (size_t at = 0; at < count; at++)
+		length += vectors[at].iov_len;
+	return length;
+}
+
+static enum status
+write_failure(struct stream *stream, int error)
+{
+	if (error != EAGAIN)
+		return STATUS_LOST;
+	stream->source.ready &= ~LOOP_WRITABLE;
+	return STATUS_AGAIN;
+}
+
+enum status
+stream_write(struct stream *stream, const struct iovec *vectors, int vector_count,
+	     size_t *count)
+{
+	struct msghdr message = {
+		.msg_iov = (struct iovec *)vectors, /* sendmsg() does not change them */
+		.msg_iovlen = (size_t)(vector_count < IOV_MAX ? vector_count : IOV_MAX),
+	};
+	size_t length = vectors_length(vectors, message.msg_iovlen);
+	ssize_t sent;
+
+	assert(stream_is_open(stream) && length > 0);
+	if (!stream_is_writable(stream))
+		return STATUS_AGAIN;
+	sent = sendmsg(stream->source.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (sent < 0)
+		return write_failure(stream, errno);
+	if ((size_t)sent < length)
+		stream->source.ready &= ~LOOP_WRITABLE;
+	*count = (size_t)sent;
+	return STATUS_OK;
+}
+
+void
+stream_shutdown(struct stream *stream)
+{
+	assert(stream_is_open(stream));
+	/* ENOTCONN: the peer was faster; the owner hears of it by reading */
+	shutdown(stream->source.fd, SHUT_WR);
+}
+
+void
+stream_close(struct stream *stream)
+{
+	int fd = stream->source.fd;
+
+	if (!stream_is_open(stream))
+		return;
+	loop_remove(&stream->source);
+	close(fd);
+	stream->connecting = false;
+}
+
+void
+stream_abort(struct stream *stream)
+{
+	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+
+	if (!stream_is_open(stream))
+		return;
+	setsockopt(stream->source.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	stream_close(stream);
+}
+
+typedef int socket_name(int fd, struct sockaddr *address, socklen_t *length);
+
+static void
+stream_name(const struct stream *stream, socket_name *name, struct endpoint *endpoint)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+
+	*endpoint = (struct endpoint){0};
+	if (name(stream->source.fd, (struct sockaddr *)&address, &length) == 0)
+		endpoint_from_sockaddr(endpoint, (struct sockaddr *)&address, length);
+}
+
+void
+stream_local(const struct stream *stream, struct endpoint *endpoint)
+{
+	stream_name(stream, getsockname, endpoint);
+}
+
+void
+stream_peer(const struct stream *stream, struct endpoint *endpoint)
+{
+	stream_name(stream, getpeername, endpoint);
+}
