@@ -100,4 +100,7 @@ struct span smtp_reply_queue_id(const struct smtp_reply *reply);
 /* The first line, with code, without CRLF: for logs. */
 struct span smtp_reply_first_line(const struct smtp_reply *reply);
 
+/* Cuts the next line, with code, without CRLF, from what is left of a reply's text. */
+struct span smtp_reply_cut_line(struct span *rest);
+
 #endif
