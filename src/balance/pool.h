@@ -1,14 +1,14 @@
 /*
- * pool: servers that can stand in for one another, and the strategy that chooses. The set
- * of servers is fixed for the life of a pool; what changes lives in the servers.
+ * pool: servers that can stand in for one another, and the strategy that chooses. The
+ * set of servers is fixed for the life of a pool; what changes lives in the servers.
  *
- * A server is eligible for a request when it is up, has a weight, was not tried before, has the
- * capabilities that the message needs, and a free place (max_connections). Preference
- * groups come lower first; a higher one is used only when no server of the lower ones is up and
- * untried and capable: a full one is waited for.
+ * A server is eligible for a request when it is up, has a weight, was not tried before,
+ * has the capabilities that the message needs, and a free place (max_connections).
+ * Preference groups come lower first; a higher one is used only when no server of the
+ * lower ones is up and untried and capable: a full one is waited for.
  *
- * Owner: the configuration snapshot. Thread: pool_pick() any, without locks; building: the
- * one that builds. Allocates while it is built.
+ * Owner: the configuration snapshot. Thread: pool_pick() any, without locks; building:
+ * the one that builds. Allocates while it is built.
  */
 #ifndef EVENPOST_BALANCE_POOL_H
 #define EVENPOST_BALANCE_POOL_H
@@ -35,13 +35,8 @@ enum pool_result {
 	POOL_EMPTY,     /* none is left */
 };
 
-/*
- * A strategy is pure: it looks at servers and the request and names one. It returns a
- * server it has reserved with server_take(), or NULL when none of the group was eligible.
- */
-struct strategy;
-
-struct pool_group; /* the servers of one preference, and their smooth order */
+struct strategy;   /* see strategy.h */
+struct pool_group; /* the servers of one preference, and their order; see group.h */
 
 struct pool {
 	char *name;
@@ -51,8 +46,9 @@ struct pool {
 	uint32_t server_count;
 	struct pool_group *groups; /* by preference, lowest first */
 	uint32_t group_count;
-	_Atomic uint32_t ejected;  /* servers ejected now */
-	_Atomic uint32_t waiting;  /* transactions that wait for a free place, all workers */
+	_Atomic uint32_t ejected; /* servers ejected now; server.c keeps it */
+	_Atomic uint32_t
+		waiting; /* transactions that wait for a free place, all workers */
 };
 
 /* "round-robin", "least-connections", "random", "source", "hash", "response-time". */
@@ -63,12 +59,21 @@ bool strategy_wants_key(const struct strategy *strategy);
 
 /* NULL when memory is out. Takes a reference to each server and makes it its own. */
 struct pool *pool_new(struct span name, const struct strategy *strategy,
-                      const struct server_rules *rules, struct server **servers,
-                      uint32_t server_count);
+		      const struct server_rules *rules, struct server **servers,
+		      uint32_t server_count);
+/* Servers that still belong to it belong to none then. */
 void pool_free(struct pool *pool);
 
+/*
+ * Changes the weight of a server of the pool while it is in use: 0 drains it. Picks in
+ * the meantime see the old order, the new one, or some of both.
+ * Thread: control. weight: at most POOL_WEIGHT_MAX. Never allocates.
+ */
+void
+pool_set_weight(struct pool *pool, struct server *server, uint32_t weight, int64_t now);
+
 enum pool_result pool_pick(struct pool *pool, const struct pool_request *request,
-                           struct server **server);
+			   struct server **server);
 
 /*
  * What every server that has said EHLO so far can do: what may be offered to clients.
@@ -76,8 +81,13 @@ enum pool_result pool_pick(struct pool *pool, const struct pool_request *request
  */
 bool pool_extensions(const struct pool *pool, struct smtp_extensions *extensions);
 
-/* The share that its weight promises among the servers that are up in its group: 0 to 1. */
-double pool_share_wanted(const struct pool *pool, const struct server *server, int64_t now);
+/*
+ * The share that its weight promises among the servers that are up in its group: 0
+ * to 1. 0 while it is not up, and while a group of lower preference has a server that
+ * is.
+ */
+double
+pool_share_wanted(const struct pool *pool, const struct server *server, int64_t now);
 
 /* Servers up now, and whether each has had a first probe result. */
 uint32_t pool_up_count(const struct pool *pool, int64_t now);

@@ -1,10 +1,11 @@
 /*
- * server: one mail server as all threads see it: its settings, whether it is well, what is
- * in flight and what was counted. Live state outlives configurations: a reload finds the
- * server of the same pool and name again and changes its settings.
+ * server: one mail server as all threads see it: its settings, whether it is well, what
+ * is in flight and what was counted. Live state outlives configurations: a reload finds
+ * the server of the same pool and name again and changes its settings.
  *
- * Health is one packed word that changes by compare-and-swap in server_observe(), which is
- * also the only place that detects and logs a change of state (relayd's edge detector).
+ * Health is one packed word that changes by compare-and-swap in server_observe(), which
+ * is also the only place that detects and logs a change of state (relayd's edge
+ * detector).
  *
  * Owner: reference-counted. Thread: any, unless a function says otherwise; nothing here
  * takes a lock or blocks. Allocates in server_new() alone.
@@ -32,8 +33,9 @@ enum server_failure {
 	SERVER_FAILURE_CONNECT,
 	SERVER_FAILURE_GREETING, /* refused, or no greeting or EHLO */
 	SERVER_FAILURE_TIMEOUT,
-	SERVER_FAILURE_LOST,     /* a connection that had been made broke */
-	SERVER_FAILURE_4XX,      /* a reply to a message or recipient; no fault of the server */
+	SERVER_FAILURE_LOST, /* a connection that had been made broke */
+	SERVER_FAILURE_4XX, /* a reply to a message or recipient; no fault of the server
+			     */
 	SERVER_FAILURE_5XX,
 	SERVER_FAILURE_COUNT
 };
@@ -45,8 +47,8 @@ struct server_rules {
 	bool probed;               /* false: no probe; up from the start */
 	uint32_t passive_failures; /* in a row: ejected. 0: off */
 	int64_t eject;             /* ms, the first time; doubles up to 10 times it */
-	uint32_t max_ejected;      /* percent of the pool's servers; at least one may be */
-	int64_t slow_start;        /* ms from up to full share */
+	uint32_t max_ejected; /* percent of the pool's servers; at least one may be */
+	int64_t slow_start;   /* ms from up to full share */
 };
 
 /* Histogram bounds of replies to the end of data, in milliseconds; the last is open. */
@@ -58,37 +60,40 @@ struct server_counters {
 	_Atomic uint64_t recipients; /* of accepted messages */
 	_Atomic uint64_t bytes;      /* of accepted messages, as sent */
 	_Atomic uint64_t failures[SERVER_FAILURE_COUNT];
-	_Atomic uint64_t connects;   /* made */
-	_Atomic uint64_t picks;      /* transactions given to it */
+	_Atomic uint64_t connects; /* made */
+	_Atomic uint64_t picks;    /* transactions given to it */
 	_Atomic uint64_t replies[SERVER_REPLY_BUCKETS];
-	_Atomic uint64_t reply_us;   /* sum */
+	_Atomic uint64_t reply_us; /* sum */
 };
 
 struct pool;
 
 struct server {
 	atomic_uint references;
-	struct pool *pool; /* the one it belongs to now; set by pool_add_server() */
-	uint32_t index;    /* in the pool */
+	_Atomic(struct pool *)
+		pool; /* the one it belongs to now; set by pool_new(). NULL: none */
+	_Atomic uint32_t index; /* in the pool */
 	char *name;
 	char *address_text; /* as configured: HOST:PORT */
 
 	/* settings; changed by the control thread */
-	_Atomic uint32_t weight;         /* 0: drain */
-	_Atomic uint32_t preference;     /* lower first */
+	_Atomic uint32_t weight;          /* 0: drain */
+	_Atomic uint32_t preference;      /* lower first */
 	_Atomic uint32_t max_connections; /* 0: unlimited */
-	struct endpoint source;          /* our address towards it; length 0: any */
+	struct endpoint source;           /* our address towards it; length 0: any */
 
 	/* health: see server.c for the packed fields */
 	_Atomic uint64_t health;
-	_Atomic int64_t up_since;      /* ms, monotonic; for slow start */
+	_Atomic int64_t up_since; /* ms, monotonic; for slow start. 0: from the start */
 	_Atomic int64_t ejected_until; /* ms, monotonic */
 	atomic_bool probed_once;       /* a first result is there */
 
 	/* load */
-	_Atomic uint32_t active;      /* reservations: transactions in flight or being begun */
+	_Atomic uint32_t
+		active; /* reservations: transactions in flight or being begun */
 	_Atomic uint32_t connections; /* open, idle ones too */
-	_Atomic uint64_t reply_ewma;  /* microseconds from end of data to its reply; 0: none */
+	_Atomic uint64_t
+		reply_ewma; /* microseconds from end of data to its reply; 0: none */
 
 	/* what its last EHLO announced */
 	_Atomic uint32_t extensions; /* enum smtp_extension | SERVER_EXTENSIONS_KNOWN */
@@ -137,8 +142,8 @@ const char *server_failure_name(enum server_failure failure);
 enum server_observation {
 	SERVER_PROBE_PASSED,
 	SERVER_PROBE_FAILED,
-	SERVER_TRAFFIC_WORKED,  /* a reply came as it should */
-	SERVER_TRAFFIC_FAILED,  /* connect, greeting, 421, time-out, lost */
+	SERVER_TRAFFIC_WORKED, /* a reply came as it should */
+	SERVER_TRAFFIC_FAILED, /* connect, greeting, 421, time-out, lost */
 	SERVER_ADMIN_READY,
 	SERVER_ADMIN_DRAIN,
 	SERVER_ADMIN_MAINT,
@@ -146,12 +151,24 @@ enum server_observation {
 };
 
 /*
- * Takes an observation in, moves the state by the pool's rules, and logs the change where
- * there is one (event=server pool= server= state= was= why=). why: printable, one line.
- * Returns true on a change. SERVER_TRAFFIC_WORKED is cheap when nothing had failed.
+ * Takes an observation in, moves the state by the pool's rules, and logs the change
+ * where there is one (event=server pool= server= state= was= why=). why: one line;
+ * NULL: none. Returns true on a change. SERVER_TRAFFIC_WORKED is cheap when nothing had
+ * failed. A server that belongs to no pool has no rules: nothing changes. The caller
+ * keeps the pool that the server belongs to alive until this returns.
  */
 bool server_observe(struct server *server, enum server_observation observation,
-                    const char *why, int64_t now);
+		    const char *why, int64_t now);
+
+/*
+ * Takes in what time and settings alone have changed: an ejection that is over, a
+ * weight that became 0 or is it no more. Returns true on a change, which it has logged.
+ * Thread: any; the control thread calls it for each server a few times a second.
+ */
+bool server_tick(struct server *server, int64_t now);
+
+/* Whether it counts in pool->ejected still. */
+bool server_is_counted_ejected(const struct server *server);
 
 /*
  * Reserves a place for one transaction, below max_connections. server_put() gives it
