@@ -42,7 +42,10 @@ buffer_is_empty(const struct buffer *buffer)
 static inline struct span
 buffer_span(const struct buffer *buffer)
 {
-	return span_of(buffer->storage + buffer->start, buffer_length(buffer));
+	size_t length = buffer_length(buffer);
+
+	return length ? span_of(buffer->storage + buffer->start, length)
+		      : span_of("", 0);
 }
 
 /* All or nothing. STATUS_FULL over the cap, STATUS_NO_MEMORY. */
@@ -57,12 +60,14 @@ MUST_CHECK enum status buffer_print(struct buffer *buffer, const char *format, .
 
 /*
  * Room for at least count writable bytes at *room, to be confirmed with
- * buffer_commit(). STATUS_FULL over the cap, STATUS_NO_MEMORY.
+ * buffer_commit(). STATUS_FULL over the cap, STATUS_NO_MEMORY. Committing 0 bytes to
+ * an empty buffer gives the storage back.
  */
 MUST_CHECK enum status buffer_reserve(struct buffer *buffer, size_t count, char **room);
 void buffer_commit(struct buffer *buffer, size_t count);
 
-/* Drops count bytes (at most buffer_length) from the front; frees storage when empty. */
+/* Drops count bytes (at most buffer_length) from the front; frees storage when empty.
+ */
 void buffer_consume(struct buffer *buffer, size_t count);
 
 #endif

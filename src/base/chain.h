@@ -60,7 +60,7 @@ MUST_CHECK enum status chain_append(struct chain *chain, struct span bytes);
  * Returns how many vectors were filled. chain_start() <= offset <= chain_end().
  */
 int chain_gather(const struct chain *chain, uint64_t offset, uint64_t limit,
-                 struct iovec *vectors, int max);
+		 struct iovec *vectors, int max);
 
 /* Lets go of whole blocks before the offset. chain_start() moves up to it. */
 void chain_discard(struct chain *chain, uint64_t offset);

@@ -31,13 +31,13 @@ bool endpoint_read_address(struct span text, uint16_t port, struct endpoint *end
 
 /* From what the kernel gave. */
 void endpoint_from_sockaddr(struct endpoint *endpoint, const struct sockaddr *address,
-                            socklen_t length);
+			    socklen_t length);
 
 /* As endpoint_read() takes it. Returns the text's length; the text ends in NUL. */
 size_t endpoint_print(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_MAX]);
 /* Without the port and without brackets: for logs. */
-size_t endpoint_print_address(const struct endpoint *endpoint,
-                              char text[ENDPOINT_TEXT_MAX]);
+size_t
+endpoint_print_address(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_MAX]);
 
 bool endpoint_equals(const struct endpoint *a, const struct endpoint *b);
 bool endpoint_equals_address(const struct endpoint *a, const struct endpoint *b);
@@ -49,7 +49,8 @@ uint16_t endpoint_port(const struct endpoint *endpoint);
 void endpoint_set_port(struct endpoint *endpoint, uint16_t port);
 int endpoint_family(const struct endpoint *endpoint);
 
-/* Loopback, RFC 1918, RFC 4193, link-local, or UNIX: not reachable from the internet. */
+/* Loopback, RFC 1918, RFC 4193, link-local, or UNIX: not reachable from the internet.
+ */
 bool endpoint_is_private(const struct endpoint *endpoint);
 bool endpoint_is_loopback(const struct endpoint *endpoint);
 /* The unspecified address 0.0.0.0 or ::. */

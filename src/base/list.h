@@ -15,12 +15,12 @@ struct list {
 };
 
 /* The structure around a member. */
-#define CONTAINER_OF(pointer, type, member)                                             \
+#define CONTAINER_OF(pointer, type, member)                                            \
 	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* Walks the ring; the body may remove the element it is at. */
-#define LIST_EACH(head, at)                                                             \
-	for (struct list *at = (head)->next, *at##_next = at->next; at != (head);       \
+#define LIST_EACH(head, at)                                                            \
+	for (struct list *at = (head)->next, *at##_next = at->next; at != (head);      \
 	     at = at##_next, at##_next = at->next)
 
 static inline void

@@ -2,8 +2,9 @@
  * log: one event, one line. Formats keys and values as logfmt or JSON into a buffer of
  * fixed size and hands the finished line to the sink that the program has set. Values
  * are escaped so that no peer can forge a line or a field: octets outside 0x20-0x7e
- * become \xHH (JSON: \u00HH), values are capped at 256 bytes ("reply" and "why" at 512),
- * an absent value is "-" (JSON: null).
+ * become \xHH (JSON: \u00HH), values are capped at 256 bytes as written ("reply" and
+ * "why" at 512), so that no long value can push a later key out of the line; an absent
+ * value is "-" (JSON: null).
  * Thread: any; the sink must be callable from any thread and must not block.
  * Never allocates: a struct log_line lives on the caller's stack.
  */

@@ -20,7 +20,7 @@ bool number_read_duration(struct span text, int64_t *milliseconds);
 /* "512", "64k", "10m", "1g" (powers of 1024, either case) -> bytes. */
 bool number_read_size(struct span text, uint64_t *bytes);
 
-/* "100/s", "20/m", "500/h": count per period in milliseconds. */
+/* "100/s", "20/m", "500/h": count, at least 1, per period in milliseconds. */
 struct rate {
 	uint64_t count;
 	int64_t period;

@@ -54,11 +54,10 @@ span_take(struct span span, size_t count)
 static inline struct span
 span_skip(struct span span, size_t count)
 {
-	if (count == 0)
-		return span;
-	if (count >= span.length)
-		return span_of(span.at + span.length, 0);
-	return span_of(span.at + count, span.length - count);
+	size_t skipped = count < span.length ? count : span.length;
+
+	/* A null pointer must not be added to, not even nothing. */
+	return skipped ? span_of(span.at + skipped, span.length - skipped) : span;
 }
 
 /* Index of the first such byte, or SPAN_NOWHERE. */
