@@ -1,11 +1,11 @@
 /*
  * client: the sending side of an SMTP or LMTP connection, without I/O. The caller sends
- * steps; each owes a reply (LMTP's end of data: one for each recipient). Replies are pulled
- * and come with the step that they answer. A reply that nothing asked for, or one
- * that is no reply, breaks the connection for good.
+ * steps; each owes a reply (LMTP's end of data: one for each recipient). Replies are
+ * pulled and come with the step that they answer. A reply that nothing asked for, or
+ * one that is no reply, breaks the connection for good.
  *
- * Owner: the connection it is embedded in. Thread: owner. Never allocates, apart from what
- * it appends to the caller's output.
+ * Owner: the connection it is embedded in. Thread: owner. Never allocates, apart from
+ * what it appends to the caller's output.
  */
 #ifndef EVENPOST_SMTP_CLIENT_H
 #define EVENPOST_SMTP_CLIENT_H
@@ -23,15 +23,16 @@ enum smtp_step {
 	SMTP_STEP_MAIL,
 	SMTP_STEP_RCPT,
 	SMTP_STEP_DATA,
-	SMTP_STEP_CHUNK,    /* BDAT that is not the last */
-	SMTP_STEP_END,      /* the end of data, or BDAT LAST */
+	SMTP_STEP_CHUNK, /* BDAT that is not the last */
+	SMTP_STEP_END,   /* the end of data, or BDAT LAST */
 	SMTP_STEP_RSET,
 	SMTP_STEP_NOOP,
 	SMTP_STEP_QUIT,
 	SMTP_STEP_COUNT
 };
 
-/* Runs of equal steps that may be owed at once: RSET MAIL RCPT… DATA and some to spare. */
+/* Runs of equal steps that may be owed at once: RSET MAIL RCPT… DATA and some to spare.
+ */
 #define SMTP_CLIENT_RUNS 8
 
 struct smtp_client {
@@ -50,12 +51,16 @@ struct smtp_client {
 void smtp_client_init(struct smtp_client *client);
 
 /* A step whose bytes the caller writes itself; count replies are owed for it. */
-void smtp_client_expect(struct smtp_client *client, enum smtp_step step, uint32_t count);
+void
+smtp_client_expect(struct smtp_client *client, enum smtp_step step, uint32_t count);
 
-/* Appends "line CRLF" to output and owes one reply. STATUS_FULL, STATUS_NO_MEMORY. */
-MUST_CHECK enum status smtp_client_send(struct smtp_client *client, enum smtp_step step,
-                                        struct buffer *output, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+/*
+ * Appends "line CRLF" to output and owes one reply. STATUS_FULL, STATUS_NO_MEMORY;
+ * STATUS_INVALID where the line holds a CR or LF.
+ */
+MUST_CHECK enum status
+smtp_client_send(struct smtp_client *client, enum smtp_step step, struct buffer *output,
+		 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 enum smtp_client_result {
 	SMTP_CLIENT_REPLY,
@@ -64,8 +69,9 @@ enum smtp_client_result {
 };
 
 /* The next reply and its step; reply->text borrows from the input. */
-enum smtp_client_result smtp_client_next(struct smtp_client *client, struct span *input,
-                                         enum smtp_step *step, struct smtp_reply *reply);
+enum smtp_client_result
+smtp_client_next(struct smtp_client *client, struct span *input, enum smtp_step *step,
+		 struct smtp_reply *reply);
 
 /* Replies owed: to any step, and to this one. */
 static inline uint32_t

@@ -12,6 +12,11 @@
  * DATA is optimistic while answers are owed, so that a pipelining client's group can be
  * passed on at once; a command that needs certainty waits (SMTP_EVENT_BLOCKED).
  *
+ * A transaction is over, and the caller has to drop what it holds of it, after: HELLO, RSET,
+ * a MAIL or DATA that it refused, its answer to BODY_END, and ABANDON.
+ * After a BDAT that failed (refused here, or by the answer to CHUNK_END) the client has to
+ * send RSET first (RFC 3030 2): the rest of a pipelined message must not begin another.
+ *
  * Owner: the session it is embedded in. Thread: owner. Allocates slots while answers
  * are owed, output while there is some, nothing when idle.
  */
@@ -31,8 +36,9 @@ struct smtp_server_options {
 	struct span hostname;
 	uint64_t max_message_size; /* bytes, of the canonical form; 0: no limit */
 	uint32_t max_recipients;   /* accepted in one transaction */
-	uint32_t max_errors;       /* bad commands before 421: 20 */
-	uint32_t max_idle_commands; /* NOOP, RSET, VRFY … without mail before 421: 100 */
+	uint32_t max_errors;        /* this many bad commands: 421; 20, 0: no limit */
+	uint32_t max_idle_commands; /* more NOOP, RSET, VRFY …: 421; 100, 0: no limit. Both
+	                               are counted anew after each message that is taken */
 	bool reject_bare;          /* a bare CR or LF in a message: 550 5.6.11 */
 	bool lmtp;                 /* LHLO instead of EHLO; not used yet by listeners */
 };
@@ -42,12 +48,14 @@ enum smtp_server_state {
 	SMTP_STATE_READY,     /* no transaction */
 	SMTP_STATE_MAIL,      /* MAIL was accepted */
 	SMTP_STATE_RCPT,      /* a RCPT was accepted, or may yet be */
-	SMTP_STATE_DATA,      /* DATA or the first BDAT waits for its answer */
+	SMTP_STATE_DATA,      /* DATA waits for its answer */
 	SMTP_STATE_BODY,      /* reading the message, until the end of data */
 	SMTP_STATE_CHUNK,     /* reading the octets of one BDAT */
 	SMTP_STATE_CHUNKED,   /* between two BDAT */
+	SMTP_STATE_FAILED,    /* a BDAT failed; the client has to send RSET */
 	SMTP_STATE_END,       /* the end of data was read; its answer is owed */
 	SMTP_STATE_CLOSING,   /* nothing more is read; output is still sent */
+	SMTP_STATE_COUNT
 };
 
 struct smtp_slot;
@@ -68,33 +76,39 @@ struct smtp_server {
 	uint64_t chunk_left;            /* octets of the BDAT in progress */
 	uint64_t received;              /* bytes of the message so far */
 	struct smtp_body_reader body;
-	bool greeted;                   /* the banner has been answered */
+	bool greeted;                   /* the banner is in output, or was */
 	bool chunk_last;
 	bool skipping_line;             /* the rest of an overlong line */
 	bool discarding;                /* the message is refused already; swallow the rest */
 	bool extended;                  /* EHLO or LHLO, not HELO */
 	bool utf8;                      /* MAIL came with SMTPUTF8 */
-	uint8_t refusal;                /* enum smtp_refusal of what is being discarded */
+	bool recipients_refused;        /* some of this transaction */
+	uint8_t refusal;                /* enum smtp_refusal of a BDAT that is swallowed */
+	uint8_t resume;                 /* enum smtp_server_state in which it came */
 };
 
 enum smtp_event_type {
 	SMTP_EVENT_MORE,     /* nothing to do before more input comes */
 	SMTP_EVENT_BLOCKED,  /* input waits for an answer that is owed: feed it again then */
-	SMTP_EVENT_HELLO,    /* answer with smtp_server_hello() */
+	SMTP_EVENT_HELLO,    /* answer with smtp_server_hello(), or a refusal. Voids the
+	                        transaction */
 	SMTP_EVENT_MAIL,     /* answer */
 	SMTP_EVENT_RCPT,     /* answer */
-	SMTP_EVENT_DATA,     /* answer; 354 opens the body. Later input is only read then */
+	SMTP_EVENT_DATA,     /* answer: 354 opens the body, all else ends the transaction. It
+	                        may come while RCPTs are owed that then are all refused */
 	SMTP_EVENT_CHUNK,    /* a BDAT begins, its octets follow as BODY; no answer here */
 	SMTP_EVENT_BODY,     /* a piece of the message: canonical after DATA, octets after BDAT */
 	SMTP_EVENT_CHUNK_END,/* a BDAT that is not the last: answer */
 	SMTP_EVENT_BODY_END, /* the whole message has been read: answer */
 	SMTP_EVENT_ABANDON,  /* the message is refused here (too large, bare CR or LF, NUL):
-	                        drop what was begun. The rest is swallowed, the answer given
-	                        here, and SMTP_EVENT_REFUSED follows */
+	                        drop what was begun and the transaction. The rest is
+	                        swallowed, the answer given here, REFUSED follows. A BDAT that
+	                        is too large by its size comes without CHUNK */
 	SMTP_EVENT_RSET,     /* the transaction is void; answered here already */
 	SMTP_EVENT_REFUSED,  /* a command was refused here; for the journal */
 	SMTP_EVENT_QUIT,     /* answered here: send the output, close */
-	SMTP_EVENT_CLOSE,    /* close: at once where there is no output, else after it */
+	SMTP_EVENT_CLOSE,    /* close: at once where there is no output, else after it. Where
+	                        something was refused, REFUSED came before */
 };
 
 enum smtp_refusal {
@@ -111,7 +125,7 @@ enum smtp_refusal {
 	SMTP_REFUSAL_EARLY_TALK,  /* bytes before the banner, or before the 354 */
 	SMTP_REFUSAL_TOO_MANY_ERRORS,
 	SMTP_REFUSAL_FOREIGN,     /* HTTP, TLS on a plain port */
-	SMTP_REFUSAL_CHUNK,
+	SMTP_REFUSAL_CHUNK,       /* a BDAT out of order */
 	SMTP_REFUSAL_COUNT
 };
 
@@ -146,7 +160,7 @@ void smtp_server_init(struct smtp_server *server, const struct smtp_server_optio
 void smtp_server_fini(struct smtp_server *server);
 
 /*
- * The banner, "220 hostname ESMTP evenpost". Until it was sent, smtp_server_next() takes any input
+ * The banner, "220 hostname ESMTP evenpost". Before it, smtp_server_next() takes any input
  * as talking too early: 554 5.5.1 and CLOSE. STATUS_NO_MEMORY.
  */
 MUST_CHECK enum status smtp_server_greet(struct smtp_server *server);
@@ -158,8 +172,9 @@ void smtp_server_next(struct smtp_server *server, struct span *input,
 /*
  * Answers an event's slot. The code moves the state: 2xx to MAIL opens a transaction, 354
  * to DATA the body, anything to BODY_END ends the transaction; 421 closes. The reply is
- * printed by smtp_reply_print() when its turn comes and is copied if that is later.
- * STATUS_NO_MEMORY, STATUS_FULL: the session must end.
+ * printed by smtp_reply_print() when its turn comes, and the state moves then; it is copied
+ * if that is later. While CLOSING, answers are forgotten.
+ * STATUS_NO_MEMORY, STATUS_FULL: the session must end; the state is CLOSING.
  */
 MUST_CHECK enum status smtp_server_answer(struct smtp_server *server, uint32_t slot,
                                           const struct smtp_reply *reply);
@@ -175,7 +190,7 @@ MUST_CHECK enum status smtp_server_hello(struct smtp_server *server, uint32_t sl
  */
 void smtp_server_farewell(struct smtp_server *server, const struct smtp_reply *reply);
 
-/* Whether bytes that come now, before anything is answered, break the rules: DATA waits. */
+/* Whether bytes that come now break the rules: there is no banner yet, or DATA waits. */
 bool smtp_server_forbids_input(const struct smtp_server *server);
 
 /* Whether an answer is owed to the client. */

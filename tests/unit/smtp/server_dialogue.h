@@ -1,0 +1,57 @@
+/*
+ * server_dialogue: conversations with smtp_server, one line for each thing that
+ * happens:
+ *
+ *     C: text        the client sends text CRLF
+ *     C- text        the client sends text as it stands
+ *     C* count x     the client sends that many x
+ *     E: event       the next event: "rcpt a@b", "refused sequence", "blocked", "more"
+ *     A: reply       the oldest question still open is answered; A2: the one behind it
+ * … H:             the open EHLO is answered, with all extensions and SIZE 1000; H-:
+ * HELO S: line        the next line of output S. line        likewise, and it is the
+ * last so far S*             whatever output there is F: reply       the caller says
+ * farewell
+ *
+ * The banner has been sent before, unless the first line is "no banner".
+ * <CR>, <LF> and <NUL> stand for these octets. Consecutive pieces of a body are one
+ * event. Each dialogue is played twice: with its input whole, and byte by byte.
+ */
+#ifndef TESTS_SMTP_SERVER_DIALOGUE_H
+#define TESTS_SMTP_SERVER_DIALOGUE_H
+
+#include "smtp/server.h"
+
+struct server_dialogue {
+	const char *name;
+	const char *text;
+};
+
+/* mx.test, messages of 1000 bytes, 3 recipients, 5 errors, 5 idle commands. */
+extern const struct smtp_server_options server_dialogue_options;
+
+/* Fails the test, with the row's name, at the first line that is not as it says. */
+void server_dialogue_play(const struct server_dialogue *rows, size_t count);
+
+/* The beginning of most dialogues. */
+#define EHLO                                                                           \
+	"C: EHLO c.test\n"                                                             \
+	"E: hello EHLO c.test\n"                                                       \
+	"H:\n"                                                                         \
+	"S*\n"
+#define MAIL                                                                           \
+	"C: MAIL FROM:<a@b.test>\n"                                                    \
+	"E: mail a@b.test\n"                                                           \
+	"A: 250 2.1.0 Ok\n"                                                            \
+	"S. 250 2.1.0 Ok\n"
+#define RCPT                                                                           \
+	"C: RCPT TO:<x@y.test>\n"                                                      \
+	"E: rcpt x@y.test\n"                                                           \
+	"A: 250 2.1.5 Ok\n"                                                            \
+	"S. 250 2.1.5 Ok\n"
+#define DATA                                                                           \
+	"C: DATA\n"                                                                    \
+	"E: data\n"                                                                    \
+	"A: 354 Go\n"                                                                  \
+	"S. 354 Go\n"
+
+#endif
