@@ -1,0 +1,90 @@
+"""Fixtures of all suites: what they start ends with the test, its logs are shown."""
+
+import os
+import pathlib
+import shutil
+import tempfile
+
+import pytest
+
+from harness import program
+from harness.evenpost import Evenpost, configure_pool
+from harness.scripted_server import ScriptedServer
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for running in program.running:
+            report.sections.append((f"log of {running.name}", running.tail()))
+
+
+def make_scratch():
+    """A directory that other accounts can pass through; servers change theirs."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="evenpost-", dir="/tmp"))
+    directory.chmod(0o755)
+    return directory
+
+
+def remove_scratch(directory):
+    """EVENPOST_KEEP=1 keeps the configurations, logs and mail, to be looked at."""
+    if os.environ.get("EVENPOST_KEEP"):
+        print(f"kept: {directory}")
+    else:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def scratch():
+    directory = make_scratch()
+    yield directory
+    remove_scratch(directory)
+
+
+@pytest.fixture(scope="session")
+def session_scratch():
+    directory = make_scratch()
+    yield directory
+    remove_scratch(directory)
+
+
+@pytest.fixture
+def scripted_servers():
+    """Makes servers that misbehave on request: first, second = scripted_servers(2)."""
+    servers = []
+
+    def make(count=1, **keys):
+        made = [ScriptedServer(**keys) for _ in range(count)]
+        servers.extend(made)
+        return made
+
+    yield make
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def evenpost_before(scratch):
+    """Starts an evenpost before servers; one pool, named s1, s2, ... in their order.
+
+    evenpost_before(first, second, pool={...}, listener={...}, top-level keys)
+    """
+    started = []
+
+    def start(*servers, pool=None, listener=None, ready=True, **top):
+        named = {f"s{n}": server.address for n, server in enumerate(servers, 1)}
+        evenpost = Evenpost(
+            scratch,
+            {"hubs": configure_pool(named, **(pool or {}))},
+            {"inbound": listener or {}},
+            name=f"evenpost{len(started) + 1}",
+            **top,
+        )
+        started.append(evenpost)
+        return evenpost.start(ready)
+
+    yield start
+    for evenpost in started:
+        evenpost.stop()

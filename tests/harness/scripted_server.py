@@ -1,0 +1,326 @@
+"""An SMTP server that does at every stage what the test tells it, and keeps what it got.
+
+    server = ScriptedServer()
+    server.on("rcpt", "450 4.2.0 later", "250 2.1.5 Ok")   # first, then for good
+    server.on("end", DROP)
+
+Stages: greeting, ehlo, helo, mail, rcpt, data, end (the final dot, or the last chunk),
+bdat (a chunk that is not the last), rset, noop, vrfy, quit, other, and body: what happens
+after body_octets of a message have come. An action is a reply (text; lines are joined
+with LF, CRLF is added; or exact bytes), a list of bytes (each sent in a segment of its
+own), DROP, RESET, HANG, a Wait, or a function of the connection that returns an action.
+Without an action the stage succeeds.
+"""
+
+import dataclasses
+import socket
+import socketserver
+import struct
+import threading
+
+from harness.waiting import LIMIT, wait_until
+
+DROP = object()  # close the connection
+RESET = object()  # close it with a RST
+HANG = object()  # say nothing more, read nothing more, until the server stops
+
+
+@dataclasses.dataclass
+class Wait:
+    """Do the action once the test has set the event."""
+
+    event: threading.Event
+    action: object
+
+
+@dataclasses.dataclass
+class Message:
+    """A message that came to its end, whatever was answered."""
+
+    sender: str
+    recipients: list
+    content: bytes  # without dot-stuffing and without the final dot
+    reply: bytes = b""
+
+    @property
+    def accepted(self):
+        return self.reply.startswith(b"250")
+
+
+EXTENSIONS = (
+    "PIPELINING",
+    "SIZE 104857600",
+    "8BITMIME",
+    "SMTPUTF8",
+    "DSN",
+    "ENHANCEDSTATUSCODES",
+    "CHUNKING",
+)
+
+_DEFAULTS = {
+    "greeting": "220 scripted.test ESMTP",
+    "helo": "250 scripted.test",
+    "mail": "250 2.1.0 Ok",
+    "rcpt": "250 2.1.5 Ok",
+    "data": "354 go ahead",
+    "body": None,
+    "bdat": "250 2.0.0 Ok",
+    "rset": "250 2.0.0 Ok",
+    "noop": "250 2.0.0 Ok",
+    "vrfy": "252 2.0.0 perhaps",
+    "quit": "221 2.0.0 Bye",
+    "other": "500 5.5.2 no such command",
+}
+
+
+class _Closed(Exception):
+    """The connection is over, by the peer's will or by an action."""
+
+
+class Connection(socketserver.BaseRequestHandler):
+    """One connection, served by a thread of its own."""
+
+    def setup(self):
+        self.script = self.server.script
+        self.number = self.script._register(self)
+        self.received = b""
+        self.commands = []
+        self.closed = False
+        self._forget_envelope()
+        self._pending = b""
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def handle(self):
+        try:
+            self._act("greeting")
+            while True:
+                self._serve(self._read_line())
+        except (_Closed, OSError):
+            pass
+
+    def finish(self):
+        self.closed = True
+
+    def _serve(self, line):
+        text = line.decode("utf-8", "replace").rstrip("\r\n")
+        self.commands.append(text)
+        verb, _, argument = text.partition(" ")
+        verb = verb.lower()
+        serve = getattr(self, f"_serve_{verb}", None)
+        if serve:
+            serve(argument)
+        else:
+            self._act(verb if verb in _DEFAULTS else "other")
+
+    def _serve_ehlo(self, _):
+        self._forget_envelope()
+        self._act("ehlo")
+
+    def _serve_mail(self, argument):
+        if self._act("mail").startswith(b"2"):
+            self._forget_envelope()
+            self.sender = argument
+
+    def _serve_rcpt(self, argument):
+        if self._act("rcpt").startswith(b"2"):
+            self.recipients.append(argument)
+
+    def _serve_rset(self, _):
+        self._forget_envelope()
+        self._act("rset")
+
+    def _serve_quit(self, _):
+        self._act("quit")
+        raise _Closed
+
+    def _serve_data(self, _):
+        if not self.recipients and not self.script.has_action("data"):
+            self._answer("503 5.5.1 no recipients")
+            return
+        if not self._act("data").startswith(b"3"):
+            return
+        lines, length = [], 0
+        while (line := self._read_line()) != b".\r\n":
+            length += len(line)
+            self._check_body(length, len(line))
+            lines.append(line[1:] if line.startswith(b".") else line)
+        self._end_message(b"".join(lines))
+
+    def _serve_bdat(self, argument):
+        size, _, last = argument.partition(" ")
+        before = len(self._chunks)
+        self._chunks += self._read_octets(int(size))
+        self._check_body(len(self._chunks), len(self._chunks) - before)
+        if last.strip().upper() == "LAST":
+            self._end_message(self._chunks)
+        else:
+            self._act("bdat")
+
+    def _check_body(self, length, added):
+        limit = self.script.body_octets
+        if self.script.has_action("body") and length >= limit > length - added:
+            self._act("body")
+
+    def _end_message(self, content):
+        message = Message(self.sender, self.recipients, content)
+        self._forget_envelope()
+        self.script.messages.append(message)
+        message.reply = self._act("end")
+
+    def _forget_envelope(self):
+        self.sender, self.recipients, self._chunks = None, [], b""
+
+    def _act(self, stage):
+        return self._answer(self.script._next_action(stage))
+
+    def _answer(self, action):
+        """Carry an action out; returns the bytes sent."""
+        while callable(action) or isinstance(action, Wait):
+            if isinstance(action, Wait):
+                action.event.wait(LIMIT)
+                action = action.action
+            else:
+                action = action(self)
+        if action is DROP or action is RESET:
+            self._close(action is RESET)
+        if action is HANG:
+            self.script.stopping.wait()
+            raise _Closed
+        if isinstance(action, str):
+            action = action.replace("\n", "\r\n").encode() + b"\r\n"
+        for part in action if isinstance(action, list) else [action]:
+            if part:
+                self.request.sendall(part)
+        return action if isinstance(action, bytes) else b""
+
+    def _close(self, with_reset):
+        if with_reset:
+            self.request.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+            self.request.close()
+        else:
+            self.request.shutdown(socket.SHUT_RDWR)
+        raise _Closed
+
+    def _receive(self):
+        octets = self.request.recv(65536)
+        if not octets:
+            raise _Closed
+        self.received += octets
+        self._pending += octets
+
+    def _read_line(self):
+        while b"\r\n" not in self._pending:
+            self._receive()
+        line, _, self._pending = self._pending.partition(b"\r\n")
+        return line + b"\r\n"
+
+    def _read_octets(self, count):
+        while len(self._pending) < count:
+            self._receive()
+        octets, self._pending = self._pending[:count], self._pending[count:]
+        return octets
+
+
+class _Listener(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 512
+
+    def handle_error(self, request, client_address):
+        raise  # a fault in the script itself: let threading show it
+
+
+class ScriptedServer:
+    """Listens from its making until stop(); many connections at once."""
+
+    def __init__(self, port=0, extensions=EXTENSIONS):
+        self.extensions = extensions
+        self.body_octets = 1
+        self.connections = []
+        self.messages = []
+        self.stopping = threading.Event()
+        self._actions = {}
+        self._lock = threading.Lock()
+        self._listener = None
+        self.port = port
+        self.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def start(self):
+        """Listen (again), on the same port."""
+        self.stopping = threading.Event()
+        self._listener = _Listener(("127.0.0.1", self.port), Connection)
+        self._listener.script = self
+        self.port = self._listener.server_address[1]
+        threading.Thread(
+            target=self._listener.serve_forever, args=(0.02,), daemon=True
+        ).start()
+
+    def stop(self):
+        """Close the port and every connection: what SIGKILL does to a server."""
+        if self._listener is None:
+            return
+        self.stopping.set()
+        self._listener.shutdown()
+        self._listener.server_close()
+        self._listener = None
+        for connection in self.connections:
+            if not connection.closed:
+                try:
+                    connection.request.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+    def on(self, stage, *actions):
+        """Do these at that stage, one each time; the last one from then on."""
+        assert stage in _DEFAULTS or stage in ("ehlo", "end"), stage
+        with self._lock:
+            self._actions[stage] = list(actions)
+        return self
+
+    def has_action(self, stage):
+        return stage in self._actions
+
+    def commands(self):
+        """All commands of all connections that spoke of mail, in order of connections."""
+        return [command for c in self.connections for command in c.commands]
+
+    def accepted(self):
+        """The messages that this server has said 250 to."""
+        return [message for message in self.messages if message.accepted]
+
+    def wait_for(self, condition, what="the scripted server"):
+        """Wait until condition(server) is true."""
+        return wait_until(lambda: condition(self), what)
+
+    def _register(self, connection):
+        with self._lock:
+            self.connections.append(connection)
+            return len(self.connections)
+
+    def _next_action(self, stage):
+        with self._lock:
+            actions = self._actions.get(stage)
+            if actions:
+                return actions.pop(0) if len(actions) > 1 else actions[0]
+        if stage == "ehlo":
+            lines = ["scripted.test", *self.extensions]
+            return "\n".join(
+                f"250{' ' if n == len(lines) else '-'}{line}"
+                for n, line in enumerate(lines, 1)
+            )
+        if stage == "end":
+            return f"250 2.0.0 Ok: queued as {len(self.messages):06X}"
+        return _DEFAULTS[stage]
