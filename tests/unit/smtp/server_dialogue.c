@@ -260,10 +260,15 @@ take_question(struct play *play, size_t index)
 static void
 answer(struct play *play, size_t index, struct span text)
 {
-	struct smtp_reply reply = smtp_reply_of(text);
+	uint32_t slot = take_question(play, index);
+	char octets[TEXT_MAX];
+	struct smtp_reply reply;
+	size_t length = 0;
 
-	check_status(play, smtp_server_answer(&play->server, take_question(play, index),
-					      &reply));
+	while (text.length && length < TEXT_MAX)
+		octets[length++] = take_octet(&text);
+	reply = smtp_reply_of(span_of(octets, length));
+	check_status(play, smtp_server_answer(&play->server, slot, &reply));
 }
 
 static void

@@ -44,10 +44,12 @@ static const struct server_dialogue order_rows[] = {
 	 "S: 250 2.1.5 x\n"
 	 "S: 250 2.1.5 z\n"
 	 "S. 452 4.5.3 Too many recipients, send the others in another message\n"},
-	{"multi-line answers are kept", EHLO MAIL TWO_RCPTS "A2: 550-5.1.1 not\n"
-							    "A: 250 2.1.5 x\n"
-							    "S: 250 2.1.5 x\n"
-							    "S. 550-5.1.1 not\n"},
+	{"multi-line answers are kept",
+	 EHLO MAIL TWO_RCPTS "A2: 550-5.1.1 not<CR><LF>550 5.1.1 here\n"
+			     "A: 250 2.1.5 x\n"
+			     "S: 250 2.1.5 x\n"
+			     "S: 550-5.1.1 not\n"
+			     "S. 550 5.1.1 here\n"},
 	{"DATA is passed on while RCPTs are owed",
 	 EHLO MAIL TWO_RCPTS "C: DATA\n"
 			     "E: data\n"
