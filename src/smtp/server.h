@@ -1,21 +1,22 @@
 /*
- * server: the receiving side of an SMTP session, without I/O. The caller feeds bytes and
- * pulls events; it answers those that ask for an answer, in any order; the answers come
- * out in the order of the commands, each of which owns a slot. What needs no decision
- * (NOOP, VRFY, HELP, bad syntax, a command out of order, limits) is answered here.
+ * server: the receiving side of an SMTP session, without I/O. The caller feeds bytes
+ * and pulls events; it answers those that ask for an answer, in any order; the answers
+ * come out in the order of the commands, each of which owns a slot. What needs no
+ * decision (NOOP, VRFY, HELP, bad syntax, a command out of order, limits) is answered
+ * here.
  *
  * Bytes that can not be taken yet stay in the caller's input: an unfinished line, or
  * commands behind one whose answer decides what they mean. Feeding input whole or byte
  * by byte gives the same events and the same output.
  *
- * The legality of a command is a table in server.c (RFC 5321 4.1.4). State after RCPT and
- * DATA is optimistic while answers are owed, so that a pipelining client's group can be
- * passed on at once; a command that needs certainty waits (SMTP_EVENT_BLOCKED).
+ * The legality of a command is a table in server.c (RFC 5321 4.1.4). State after RCPT
+ * and DATA is optimistic while answers are owed, so that a pipelining client's group
+ * can be passed on at once; a command that needs certainty waits (SMTP_EVENT_BLOCKED).
  *
- * A transaction is over, and the caller has to drop what it holds of it, after: HELLO, RSET,
- * a MAIL or DATA that it refused, its answer to BODY_END, and ABANDON.
- * After a BDAT that failed (refused here, or by the answer to CHUNK_END) the client has to
- * send RSET first (RFC 3030 2): the rest of a pipelined message must not begin another.
+ * A transaction is over, and the caller has to drop what it holds of it, after: HELLO,
+ * RSET, a MAIL or DATA that it refused, its answer to BODY_END, and ABANDON. After a
+ * BDAT that failed (refused here, or by the answer to CHUNK_END) the client has to send
+ * RSET first (RFC 3030 2): the rest of a pipelined message must not begin another.
  *
  * Owner: the session it is embedded in. Thread: owner. Allocates slots while answers
  * are owed, output while there is some, nothing when idle.
@@ -31,30 +32,32 @@
 #include "smtp/parameters.h"
 #include "smtp/reply.h"
 
-/* Frozen: shared by all sessions of a listener. */
+/*
+ * Frozen: shared by all sessions of a listener. A limit of 0 is none. Bad and idle
+ * commands are counted anew after each message that was taken.
+ */
 struct smtp_server_options {
 	struct span hostname;
-	uint64_t max_message_size; /* bytes, of the canonical form; 0: no limit */
+	uint64_t max_message_size; /* bytes, of the canonical form */
 	uint32_t max_recipients;   /* accepted in one transaction */
-	uint32_t max_errors;        /* this many bad commands: 421; 20, 0: no limit */
-	uint32_t max_idle_commands; /* more NOOP, RSET, VRFY …: 421; 100, 0: no limit. Both
-	                               are counted anew after each message that is taken */
-	bool reject_bare;          /* a bare CR or LF in a message: 550 5.6.11 */
-	bool lmtp;                 /* LHLO instead of EHLO; not used yet by listeners */
+	uint32_t max_errors;       /* with this many bad commands: 421; usually 20 */
+	uint32_t max_idle_commands; /* with more NOOP, RSET, VRFY …: 421; usually 100 */
+	bool reject_bare;           /* a bare CR or LF in a message: 550 5.6.11 */
+	bool lmtp; /* LHLO instead of EHLO; not used yet by listeners */
 };
 
 enum smtp_server_state {
-	SMTP_STATE_START,     /* before EHLO */
-	SMTP_STATE_READY,     /* no transaction */
-	SMTP_STATE_MAIL,      /* MAIL was accepted */
-	SMTP_STATE_RCPT,      /* a RCPT was accepted, or may yet be */
-	SMTP_STATE_DATA,      /* DATA waits for its answer */
-	SMTP_STATE_BODY,      /* reading the message, until the end of data */
-	SMTP_STATE_CHUNK,     /* reading the octets of one BDAT */
-	SMTP_STATE_CHUNKED,   /* between two BDAT */
-	SMTP_STATE_FAILED,    /* a BDAT failed; the client has to send RSET */
-	SMTP_STATE_END,       /* the end of data was read; its answer is owed */
-	SMTP_STATE_CLOSING,   /* nothing more is read; output is still sent */
+	SMTP_STATE_START,   /* before EHLO */
+	SMTP_STATE_READY,   /* no transaction */
+	SMTP_STATE_MAIL,    /* MAIL was accepted */
+	SMTP_STATE_RCPT,    /* a RCPT was accepted, or may yet be */
+	SMTP_STATE_DATA,    /* DATA waits for its answer */
+	SMTP_STATE_BODY,    /* reading the message, until the end of data */
+	SMTP_STATE_CHUNK,   /* reading the octets of one BDAT */
+	SMTP_STATE_CHUNKED, /* between two BDAT */
+	SMTP_STATE_FAILED,  /* a BDAT failed; the client has to send RSET */
+	SMTP_STATE_END,     /* the end of data was read; its answer is owed */
+	SMTP_STATE_CLOSING, /* nothing more is read; output is still sent */
 	SMTP_STATE_COUNT
 };
 
@@ -64,51 +67,70 @@ struct smtp_server {
 	const struct smtp_server_options *options;
 	enum smtp_server_state state;
 	struct smtp_extensions offered; /* by the last EHLO; zero after HELO */
-	struct buffer output;           /* replies ready to be sent; the caller consumes */
-	struct smtp_slot *slots;        /* ring; NULL while none is owed */
+	struct buffer output;    /* replies ready to be sent; the caller consumes */
+	struct smtp_slot *slots; /* ring; NULL while none is owed */
 	uint16_t slot_capacity;
-	uint16_t slot_count;            /* answers owed or waiting for earlier ones */
-	uint32_t slot_first;            /* number of the oldest */
-	uint32_t recipients;            /* accepted in this transaction */
-	uint32_t recipients_owed;       /* RCPTs not answered yet */
+	uint16_t slot_count;      /* answers owed or waiting for earlier ones */
+	uint32_t slot_first;      /* number of the oldest */
+	uint32_t recipients;      /* accepted in this transaction */
+	uint32_t recipients_owed; /* RCPTs not answered yet */
 	uint32_t errors;
 	uint32_t idle_commands;
-	uint64_t chunk_left;            /* octets of the BDAT in progress */
-	uint64_t received;              /* bytes of the message so far */
+	uint64_t chunk_left; /* octets of the BDAT in progress */
+	uint64_t received;   /* bytes of the message so far */
 	struct smtp_body_reader body;
-	bool greeted;                   /* the banner is in output, or was */
+	bool greeted; /* the banner is in output, or was */
 	bool chunk_last;
-	bool skipping_line;             /* the rest of an overlong line */
-	bool discarding;                /* the message is refused already; swallow the rest */
-	bool extended;                  /* EHLO or LHLO, not HELO */
-	bool utf8;                      /* MAIL came with SMTPUTF8 */
-	bool recipients_refused;        /* some of this transaction */
-	uint8_t refusal;                /* enum smtp_refusal of a BDAT that is swallowed */
-	uint8_t resume;                 /* enum smtp_server_state in which it came */
+	bool skipping_line;      /* the rest of an overlong line */
+	bool discarding;         /* the message is refused already; swallow the rest */
+	bool extended;           /* EHLO or LHLO, not HELO */
+	bool utf8;               /* MAIL came with SMTPUTF8 */
+	bool recipients_refused; /* some of this transaction */
+	uint8_t refusal;         /* enum smtp_refusal of a BDAT that is swallowed */
+	uint8_t resume;          /* enum smtp_server_state in which it came */
 };
 
 enum smtp_event_type {
-	SMTP_EVENT_MORE,     /* nothing to do before more input comes */
-	SMTP_EVENT_BLOCKED,  /* input waits for an answer that is owed: feed it again then */
-	SMTP_EVENT_HELLO,    /* answer with smtp_server_hello(), or a refusal. Voids the
-	                        transaction */
-	SMTP_EVENT_MAIL,     /* answer */
-	SMTP_EVENT_RCPT,     /* answer */
-	SMTP_EVENT_DATA,     /* answer: 354 opens the body, all else ends the transaction. It
-	                        may come while RCPTs are owed that then are all refused */
-	SMTP_EVENT_CHUNK,    /* a BDAT begins, its octets follow as BODY; no answer here */
-	SMTP_EVENT_BODY,     /* a piece of the message: canonical after DATA, octets after BDAT */
-	SMTP_EVENT_CHUNK_END,/* a BDAT that is not the last: answer */
-	SMTP_EVENT_BODY_END, /* the whole message has been read: answer */
-	SMTP_EVENT_ABANDON,  /* the message is refused here (too large, bare CR or LF, NUL):
-	                        drop what was begun and the transaction. The rest is
-	                        swallowed, the answer given here, REFUSED follows. A BDAT that
-	                        is too large by its size comes without CHUNK */
-	SMTP_EVENT_RSET,     /* the transaction is void; answered here already */
-	SMTP_EVENT_REFUSED,  /* a command was refused here; for the journal */
-	SMTP_EVENT_QUIT,     /* answered here: send the output, close */
-	SMTP_EVENT_CLOSE,    /* close: at once where there is no output, else after it. Where
-	                        something was refused, REFUSED came before */
+	/* Nothing to do before more input comes. */
+	SMTP_EVENT_MORE,
+	/* The input waits for an answer that is owed: feed it again then. */
+	SMTP_EVENT_BLOCKED,
+	/* Answer with smtp_server_hello(), or a refusal. Voids the transaction. */
+	SMTP_EVENT_HELLO,
+	/* Answer. */
+	SMTP_EVENT_MAIL,
+	/* Answer. */
+	SMTP_EVENT_RCPT,
+	/*
+	 * Answer: 354 opens the body, all else ends the transaction. It may come while
+	 * RCPTs are owed that are then all refused.
+	 */
+	SMTP_EVENT_DATA,
+	/* A BDAT begins, its octets follow as BODY; no answer here. */
+	SMTP_EVENT_CHUNK,
+	/* A piece of the message: canonical after DATA, octets after BDAT. */
+	SMTP_EVENT_BODY,
+	/* The end of a BDAT that is not the last: answer. */
+	SMTP_EVENT_CHUNK_END,
+	/* The whole message has been read: answer. */
+	SMTP_EVENT_BODY_END,
+	/*
+	 * The message is refused here (too large, bare CR or LF, NUL): drop what was
+	 * begun, and the transaction. The rest is swallowed, the answer given here, and
+	 * REFUSED follows. A BDAT that is too large by its size comes without CHUNK.
+	 */
+	SMTP_EVENT_ABANDON,
+	/* The transaction is void; answered here already. */
+	SMTP_EVENT_RSET,
+	/* A command was refused here; for the journal. */
+	SMTP_EVENT_REFUSED,
+	/* Answered here: send the output, close. */
+	SMTP_EVENT_QUIT,
+	/*
+	 * Close: at once where there is no output, else after it. Where something was
+	 * refused, REFUSED came before.
+	 */
+	SMTP_EVENT_CLOSE,
 };
 
 enum smtp_refusal {
@@ -122,10 +144,10 @@ enum smtp_refusal {
 	SMTP_REFUSAL_RECIPIENTS,
 	SMTP_REFUSAL_LINE_ENDING, /* bare CR or LF */
 	SMTP_REFUSAL_NUL,
-	SMTP_REFUSAL_EARLY_TALK,  /* bytes before the banner, or before the 354 */
+	SMTP_REFUSAL_EARLY_TALK, /* bytes before the banner, or before the 354 */
 	SMTP_REFUSAL_TOO_MANY_ERRORS,
-	SMTP_REFUSAL_FOREIGN,     /* HTTP, TLS on a plain port */
-	SMTP_REFUSAL_CHUNK,       /* a BDAT out of order */
+	SMTP_REFUSAL_FOREIGN, /* HTTP, TLS on a plain port */
+	SMTP_REFUSAL_CHUNK,   /* a BDAT out of order */
 	SMTP_REFUSAL_COUNT
 };
 
@@ -155,34 +177,35 @@ struct smtp_event {
 	};
 };
 
-void smtp_server_init(struct smtp_server *server, const struct smtp_server_options *options);
+void
+smtp_server_init(struct smtp_server *server, const struct smtp_server_options *options);
 /* Frees slots and output. */
 void smtp_server_fini(struct smtp_server *server);
 
 /*
- * The banner, "220 hostname ESMTP evenpost". Before it, smtp_server_next() takes any input
- * as talking too early: 554 5.5.1 and CLOSE. STATUS_NO_MEMORY.
+ * The banner, "220 hostname ESMTP evenpost". Before it, smtp_server_next() takes any
+ * input as talking too early: 554 5.5.1 and CLOSE. STATUS_NO_MEMORY.
  */
 MUST_CHECK enum status smtp_server_greet(struct smtp_server *server);
 
 /* The next event; *input is moved behind what it has used. */
 void smtp_server_next(struct smtp_server *server, struct span *input,
-                      struct smtp_event *event);
+		      struct smtp_event *event);
 
 /*
- * Answers an event's slot. The code moves the state: 2xx to MAIL opens a transaction, 354
- * to DATA the body, anything to BODY_END ends the transaction; 421 closes. The reply is
- * printed by smtp_reply_print() when its turn comes, and the state moves then; it is copied
- * if that is later. While CLOSING, answers are forgotten.
+ * Answers an event's slot. The code moves the state: 2xx to MAIL opens a transaction,
+ * 354 to DATA the body, anything to BODY_END ends the transaction; 421 closes. The
+ * reply is printed by smtp_reply_print() when its turn comes, and the state moves then;
+ * it is copied if that is later. While CLOSING, answers are forgotten.
  * STATUS_NO_MEMORY, STATUS_FULL: the session must end; the state is CLOSING.
  */
 MUST_CHECK enum status smtp_server_answer(struct smtp_server *server, uint32_t slot,
-                                          const struct smtp_reply *reply);
+					  const struct smtp_reply *reply);
 
 /* Answers HELLO with hostname and extensions (EHLO, LHLO) or hostname alone (HELO). */
-MUST_CHECK enum status smtp_server_hello(struct smtp_server *server, uint32_t slot,
-                                         enum smtp_verb verb,
-                                         struct smtp_extensions offered);
+MUST_CHECK enum status
+smtp_server_hello(struct smtp_server *server, uint32_t slot, enum smtp_verb verb,
+		  struct smtp_extensions offered);
 
 /*
  * A reply that no command asked for: 421 at a time-out or a stop. Comes behind those
@@ -190,7 +213,7 @@ MUST_CHECK enum status smtp_server_hello(struct smtp_server *server, uint32_t sl
  */
 void smtp_server_farewell(struct smtp_server *server, const struct smtp_reply *reply);
 
-/* Whether bytes that come now break the rules: there is no banner yet, or DATA waits. */
+/* Whether bytes that come now break the rules: before the banner, or behind DATA. */
 bool smtp_server_forbids_input(const struct smtp_server *server);
 
 /* Whether an answer is owed to the client. */

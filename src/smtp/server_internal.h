@@ -48,8 +48,7 @@ void smtp_obey_quit(struct smtp_server *server, const struct smtp_command *comma
 /* Forgets the transaction; the state is READY, or START still. */
 void smtp_server_void_transaction(struct smtp_server *server);
 
-/* server_body.c: BDAT, and one event of what follows DATA and BDAT. True: look again.
- */
+/* server_body.c: BDAT, and what follows DATA and BDAT. True: look again. */
 void smtp_obey_bdat(struct smtp_server *server, const struct smtp_command *command,
 		    struct smtp_event *event);
 void smtp_server_open_body(struct smtp_server *server);

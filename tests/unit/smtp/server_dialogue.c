@@ -307,6 +307,8 @@ change_options(struct play *play, struct span text)
 
 	if (span_equals(name, SPAN("reject")))
 		play->options.reject_bare = true;
+	else if (span_equals(name, SPAN("lmtp")))
+		play->options.lmtp = true;
 	else
 		play->options.max_message_size = (uint64_t)strtol(text.at, NULL, 10);
 }

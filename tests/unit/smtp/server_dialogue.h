@@ -1,20 +1,23 @@
 /*
- * server_dialogue: conversations with smtp_server, one line for each thing that
- * happens:
+ * server_dialogue: conversations with smtp_server, a line for each thing that happens:
  *
- *     C: text        the client sends text CRLF
- *     C- text        the client sends text as it stands
- *     C* count x     the client sends that many x
- *     E: event       the next event: "rcpt a@b", "refused sequence", "blocked", "more"
- *     A: reply       the oldest question still open is answered; A2: the one behind it
- * … H:             the open EHLO is answered, with all extensions and SIZE 1000; H-:
- * HELO S: line        the next line of output S. line        likewise, and it is the
- * last so far S*             whatever output there is F: reply       the caller says
- * farewell
+ *     C: text     the client sends text CRLF
+ *     C- text     the client sends text as it stands
+ *     C* count x  the client sends that many x
+ *     E: event    the next event: "rcpt a@b", "refused sequence", "blocked", "more"
+ *     A: reply    the oldest question still open is answered; A2: the second one
+ *     H:          the open EHLO is answered: all extensions, SIZE 1000; H-: HELO
+ *     S: line     the next line of output
+ *     S. line     likewise, and it is the last so far
+ *     S*          whatever output there is
+ *     F: reply    the caller says farewell
+ *     O: size 10  from here on messages may have 10 bytes
+ *     O: reject   from here on bare CR and LF are refused
+ *     O: lmtp     this is LMTP
  *
  * The banner has been sent before, unless the first line is "no banner".
- * <CR>, <LF> and <NUL> stand for these octets. Consecutive pieces of a body are one
- * event. Each dialogue is played twice: with its input whole, and byte by byte.
+ * <CR>, <LF> and <NUL> stand for these octets. The pieces of a body are one event.
+ * Each dialogue is played twice: with its input whole, and byte by byte.
  */
 #ifndef TESTS_SMTP_SERVER_DIALOGUE_H
 #define TESTS_SMTP_SERVER_DIALOGUE_H

@@ -29,6 +29,15 @@ static const struct server_dialogue hello_rows[] = {
 	{"LHLO is not SMTP", "C: LHLO c.test\n"
 			     "E: refused unknown-command\n"
 			     "S. 500 5.5.1 This is SMTP, use EHLO\n"},
+	{"LHLO is LMTP", "O: lmtp\n"
+			 "C: LHLO c.test\n"
+			 "E: hello LHLO c.test\n"
+			 "H:\n"
+			 "S*\n" MAIL},
+	{"EHLO is not LMTP", "O: lmtp\n"
+			     "C: EHLO c.test\n"
+			     "E: refused unknown-command\n"
+			     "S. 500 5.5.1 This is LMTP, use LHLO\n"},
 	{"EHLO may be refused, and is tried again",
 	 "C: EHLO c.test\n"
 	 "E: hello EHLO c.test\n"
