@@ -14,9 +14,9 @@ static const struct unit durations[] = {
 
 static const struct unit sizes[] = {
 	{{"", 0}, 1},
-	{{"k", 1}, 1024},
-	{{"m", 1}, 1024 * 1024},
-	{{"g", 1}, 1024 * 1024 * 1024},
+	{{"k", 1}, UINT64_C(1) << 10},
+	{{"m", 1}, UINT64_C(1) << 20},
+	{{"g", 1}, UINT64_C(1) << 30},
 };
 
 static const struct unit periods[] = {

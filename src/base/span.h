@@ -22,6 +22,9 @@ struct span {
 /* A span over a string literal, also usable as a constant initializer. */
 #define SPAN(literal) ((struct span){"" literal, sizeof(literal) - 1})
 
+/* The same where the language wants a constant initializer, without a cast. */
+#define SPAN_INITIALIZER(literal) {"" literal, sizeof(literal) - 1}
+
 /* printf: "%.*s", SPAN_ARGS(span) */
 #define SPAN_ARGS(span) (int)(span).length, (span).at
 
