@@ -73,10 +73,10 @@ struct listener_snapshot {
 	uint32_t bind_count;
 	enum listener_mode mode;
 	enum mail_protocol protocol;
-	struct pool_snapshot *pool; /* the unconditional route */
+	struct pool_snapshot *pool;      /* the unconditional route */
 	struct smtp_server_options smtp; /* hostname, sizes, line endings, recipients */
 	int64_t greeting_delay;
-	uint32_t max_connections;            /* over all workers */
+	uint32_t max_connections; /* over all workers */
 	uint32_t max_connections_per_client;
 	struct {
 		int64_t command, data, handshake, session; /* session 0: no limit */
@@ -119,18 +119,27 @@ struct snapshot {
  * report, all of them, each with its place.
  */
 struct report;
-MUST_CHECK enum status snapshot_read(const char *path, struct report *report,
-                                     struct snapshot **snapshot);
+MUST_CHECK enum status
+snapshot_read(const char *path, struct report *report, struct snapshot **snapshot);
 /* The same from bytes; name stands for the path in the report. */
-MUST_CHECK enum status snapshot_read_text(struct span text, const char *name,
-                                          struct report *report,
-                                          struct snapshot **snapshot);
+MUST_CHECK enum status
+snapshot_read_text(struct span text, const char *name, struct report *report,
+		   struct snapshot **snapshot);
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot);
 
-/* The most memory one session can take under this configuration, in bytes. */
+/*
+ * The most memory one session can take under this configuration, in bytes: the sum of
+ * what limits.h allows it and of its pool's retry.buffer.
+ */
 uint64_t snapshot_session_memory(const struct snapshot *snapshot,
-                                 const struct listener_snapshot *listener);
+				 const struct listener_snapshot *listener);
+/*
+ * The same for all sessions of a listener. Only as many can have a transaction at a
+ * server as the servers have places; the others hold what they have read and not sent.
+ */
+uint64_t snapshot_listener_memory(const struct snapshot *snapshot,
+				  const struct listener_snapshot *listener);
 
 #endif

@@ -1,0 +1,241 @@
+#include "config/advice.h"
+
+#include "config/crosscheck.h"
+
+#include <inttypes.h>
+
+/* Postfix, smtpd_client_connection_count_limit. */
+#define MTA_CONNECTIONS_MAX 50
+/* A share below one in this many drowns in chance. */
+#define SHARE_MEASURABLE 200
+/* RFC 5321 4.5.3.2.6 wants ten minutes; below this, servers' content filters lose. */
+#define END_TIMEOUT_LEAST 60000
+
+/* The listener that feeds the pool with messages, or NULL. */
+static const struct section *
+find_message_listener(const struct section *root, const struct section *pool)
+{
+	SECTION_EACH (root, "listeners", listener)
+		if (section_says(listener, "mode", "message") &&
+		    span_equals(section_text(listener, "pool"), pool->name))
+			return listener;
+	return NULL;
+}
+
+static bool
+is_used(const struct section *root, const struct section *pool)
+{
+	SECTION_EACH (root, "listeners", listener)
+		if (span_equals(section_text(listener, "pool"), pool->name))
+			return true;
+	return false;
+}
+
+static void
+advise_unused(const struct section *root, const struct section *pool,
+	      struct report *report)
+{
+	if (!is_used(root, pool))
+		section_advice(pool, NULL, report, "no listener uses this pool");
+}
+
+/* Private listeners have few clients that a server's own lists would judge. */
+static void
+advise_identity(const struct section *root, const struct section *pool,
+		struct report *report)
+{
+	if (!pool_hides_client(pool))
+		return;
+	SECTION_EACH (root, "listeners", listener) {
+		if (!span_equals(section_text(listener, "pool"), pool->name) ||
+		    !listener_is_public(listener))
+			continue;
+		section_advice(
+			pool, "identity", report,
+			"identity: %.*s hides the clients of listener %.*s: the "
+			"servers' own lists, limits and logs see this machine only",
+			SPAN_ARGS(section_text(pool, "identity")),
+			SPAN_ARGS(listener->name));
+		return;
+	}
+}
+
+static void
+advise_source(const struct section *root, const struct section *pool,
+	      struct report *report)
+{
+	if (section_says(pool, "balance", "source") &&
+	    find_message_listener(root, pool))
+		section_advice(pool, "balance", report,
+			       "balance: source sends all mail of one client to one "
+			       "server; mode: message could share it evenly "
+			       "(round-robin)");
+}
+
+static void
+advise_hash_on(const struct section *root, const struct section *pool,
+	       struct report *report)
+{
+	(void)root;
+	if (section_gives(pool, "hash-on") && !section_says(pool, "balance", "hash"))
+		section_advice(pool, "hash-on", report,
+			       "has no effect: balance is %.*s, not hash",
+			       SPAN_ARGS(section_text(pool, "balance")));
+}
+
+static void
+advise_probe(const struct section *root, const struct section *pool,
+	     struct report *report)
+{
+	const struct section *health = section_child(pool, "health");
+
+	(void)root;
+	if (section_says(health, "probe", "tcp"))
+		section_advice(
+			health, "probe", report,
+			"probe: tcp is content with an open port and never speaks "
+			"%s: a server that accepts no mail stays up. Say banner or "
+			"ehlo",
+			section_says(pool, "protocol", "lmtp") ? "LMTP" : "SMTP");
+	if (section_says(health, "probe", "none") &&
+	    section_number(section_child(pool, "passive"), "failures") == 0)
+		section_advice(health, "probe", report,
+			       "nothing notices a dead server: no probe, and "
+			       "passive.failures is 0");
+}
+
+/* Keys of the probe that only some probes look at. */
+static void
+advise_probe_keys(const struct section *root, const struct section *pool,
+		  struct report *report)
+{
+	static const struct {
+		const char *key;
+		const char *probes;
+	} rows[] = {
+		{"sender", "mail|rcpt"}, {"recipient", "rcpt"}, {"script", "script"}};
+	const struct section *health = section_child(pool, "health");
+	struct span probe = section_text(health, "probe");
+
+	(void)root;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (section_gives(health, rows[i].key) &&
+		    !words_have(rows[i].probes, probe))
+			section_advice(health, rows[i].key, report,
+				       "has no effect: probe is %.*s",
+				       SPAN_ARGS(probe));
+}
+
+static uint64_t
+sum_weights(const struct section *pool, uint64_t preference)
+{
+	uint64_t sum = 0;
+
+	SECTION_EACH (pool, "servers", server)
+		if (section_number(server, "preference") == preference)
+			sum += section_number(server, "weight");
+	return sum;
+}
+
+/* Weights count among servers of one preference. */
+static void
+advise_weights(const struct section *root, const struct section *pool,
+	       struct report *report)
+{
+	bool any = false;
+
+	(void)root;
+	SECTION_EACH (pool, "servers", server) {
+		uint64_t weight = section_number(server, "weight");
+		uint64_t sum = sum_weights(pool, section_number(server, "preference"));
+
+		any = any || weight > 0;
+		if (weight > 0 && weight * SHARE_MEASURABLE < sum)
+			section_advice(server, "weight", report,
+				       "one in %" PRIu64 " messages: too little to be "
+				       "measured beside the other weights",
+				       sum / weight);
+	}
+	if (!any && section_child(pool, "servers"))
+		section_advice(pool, "servers", report,
+			       "all weights are 0: nobody gets any mail");
+}
+
+static void
+advise_max_connections(const struct section *root, const struct section *pool,
+		       struct report *report)
+{
+	if (!find_message_listener(root, pool))
+		return;
+	SECTION_EACH (pool, "servers", server) {
+		uint64_t most = section_number(server, "max-connections");
+
+		if (most > MTA_CONNECTIONS_MAX ||
+		    section_says(server, "max-connections", "unlimited"))
+			section_advice(server, "max-connections", report,
+				       "Postfix refuses the %dth connection of one "
+				       "address unless "
+				       "smtpd_client_connection_count_limit is raised",
+				       MTA_CONNECTIONS_MAX + 1);
+	}
+}
+
+static void
+advise_same_address(const struct section *root, const struct section *pool,
+		    struct report *report)
+{
+	(void)root;
+	SECTION_EACH (pool, "servers", server) {
+		SECTION_EACH (pool, "servers", earlier) {
+			if (earlier == server)
+				break;
+			if (!span_equals(section_text(earlier, "address"),
+					 section_text(server, "address")))
+				continue;
+			section_advice(server, "address", report,
+				       "the address of %.*s too: it gets both shares",
+				       SPAN_ARGS(report_excerpt(earlier->name)));
+			break;
+		}
+	}
+}
+
+static void
+advise_end_timeout(const struct section *root, const struct section *pool,
+		   struct report *report)
+{
+	const struct section *timeouts = section_child(pool, "timeouts");
+
+	(void)root;
+	if (section_number(timeouts, "end") < END_TIMEOUT_LEAST)
+		section_advice(timeouts, "end", report,
+			       "a server that takes longer to accept a message has it "
+			       "delivered twice: the client hears 451 and sends again "
+			       "(RFC 5321 4.5.3.2.6 wants 10m)");
+}
+
+static void
+advise_token(const struct section *root, struct report *report)
+{
+	const struct section *admin = section_child(root, "admin");
+
+	if (section_gives(admin, "token-file") && section_says(admin, "http", "off"))
+		section_advice(admin, "token-file", report,
+			       "has no effect without \"http\"");
+}
+
+static void (*const rules[])(const struct section *root, const struct section *pool,
+			     struct report *report) = {
+	advise_unused,       advise_identity,    advise_source,  advise_hash_on,
+	advise_probe,        advise_probe_keys,  advise_weights, advise_max_connections,
+	advise_same_address, advise_end_timeout,
+};
+
+void
+settings_advise(const struct section *root, struct report *report)
+{
+	advise_token(root, report);
+	SECTION_EACH (root, "pools", pool)
+		for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+			rules[i](root, pool, report);
+}

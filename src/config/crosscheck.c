@@ -1,0 +1,210 @@
+#include "config/crosscheck.h"
+
+#include "base/cleanup.h"
+#include "config/suggestion.h"
+#include "config/value.h"
+
+/* Each is compared with each. */
+#define BINDS_MAX 1024
+
+bool
+listener_is_public(const struct section *listener)
+{
+	const struct setting *bind = section_setting(listener, "bind");
+
+	for (uint32_t i = 0; i < bind->count; i++) {
+		struct endpoint endpoint;
+
+		if (endpoint_read(bind->values[i].text, &endpoint) &&
+		    !endpoint_is_private(&endpoint))
+			return true;
+	}
+	return false;
+}
+
+bool
+pool_hides_client(const struct section *pool)
+{
+	return words_have("none|header|xforward", section_text(pool, "identity"));
+}
+
+static void
+check_pool_exists(const struct section *root, const struct section *listener,
+		  struct report *report)
+{
+	/* A name that came in by a route is reported there. */
+	bool by_route = !section_gives(listener, "pool");
+	const struct section *where =
+		by_route ? section_child(listener, "routes") : listener;
+	struct span name = section_text(listener, "pool");
+	struct suggestion suggestion;
+	char near[SUGGESTION_TEXT_MAX];
+
+	if (section_named(root, "pools", name))
+		return;
+	suggestion_init(&suggestion, name);
+	SECTION_EACH (root, "pools", pool)
+		suggestion_offer(&suggestion, pool->name);
+	section_error(where, "pool", report, "no pool is named \"%.*s\"%s",
+		      SPAN_ARGS(report_excerpt(name)),
+		      suggestion_print(&suggestion, near));
+}
+
+static void
+check_routes(const struct section *root, const struct section *listener,
+	     struct report *report)
+{
+	const struct section *route = section_child(listener, "routes");
+	bool has_routes = section_gives(listener, "routes");
+	bool has_pool = section_gives(listener, "pool");
+
+	if (has_routes && has_pool)
+		section_error(listener, "pool", report,
+			      "\"routes\" says where mail goes already");
+	if (!has_routes && !has_pool)
+		section_error(listener, NULL, report,
+			      "no pool: say \"pool: NAME\" or \"routes\"");
+	if (route && route->next)
+		section_error(route->next, NULL, report,
+			      "more than one route is not in this build yet");
+	if (!span_is_empty(section_text(listener, "pool")))
+		check_pool_exists(root, listener, report);
+}
+
+/* Where servers trust our address, the world would send through them. */
+static void
+check_relay(const struct section *root, const struct section *listener,
+	    struct report *report)
+{
+	const struct section *pool =
+		section_named(root, "pools", section_text(listener, "pool"));
+
+	if (!pool || section_gives(listener, "relay") ||
+	    !listener_is_public(listener) || !pool_hides_client(pool))
+		return;
+	section_error(
+		listener, "bind", report,
+		"the internet can reach this listener, and to the servers of pool "
+		"%.*s (identity: %.*s) all mail comes from this machine: an open "
+		"relay where they trust it. Say \"relay: off\" if they do not",
+		SPAN_ARGS(pool->name), SPAN_ARGS(section_text(pool, "identity")));
+}
+
+struct bind {
+	struct endpoint endpoint;
+	const struct section *section;
+	const char *key;
+	const struct setting_value *value;
+};
+
+struct bind_set {
+	uint32_t count;
+	struct bind binds[BINDS_MAX];
+};
+
+/* Port 0 is any free one: never the same twice. */
+static const struct bind *
+find_bind(const struct bind_set *set, const struct endpoint *endpoint)
+{
+	bool is_any_port =
+		endpoint_family(endpoint) != AF_UNIX && !endpoint_port(endpoint);
+
+	for (uint32_t i = 0; i < set->count && !is_any_port; i++)
+		if (endpoint_equals(&set->binds[i].endpoint, endpoint))
+			return &set->binds[i];
+	return NULL;
+}
+
+static void
+add_bind(struct bind_set *set, struct bind bind, struct report *report)
+{
+	const struct bind *other;
+	char path[SECTION_PATH_MAX];
+	char other_path[SECTION_PATH_MAX];
+
+	if (!endpoint_read(bind.value->text, &bind.endpoint))
+		return;
+	section_path(bind.section, bind.key, path);
+	other = find_bind(set, &bind.endpoint);
+	if (other)
+		report_error(report, bind.value->place, path,
+			     "%.*s is taken by %s in line %u",
+			     SPAN_ARGS(report_excerpt(bind.value->text)),
+			     section_path(other->section, other->key, other_path),
+			     other->value->place.line);
+	else if (set->count < BINDS_MAX)
+		set->binds[set->count++] = bind;
+	else
+		report_error(report, bind.value->place, path,
+			     "more than %d addresses to listen on", BINDS_MAX);
+}
+
+static void
+check_binds(const struct section *root, struct report *report)
+{
+	const struct section *admin = section_child(root, "admin");
+	const struct setting *http = section_setting(admin, "http");
+	AUTO_FREE struct bind_set *set = calloc(1, sizeof(*set));
+
+	if (!set) {
+		report_error(report, root->place, "", "out of memory");
+		return;
+	}
+	if (http->count && !section_says(admin, "http", "off"))
+		add_bind(set, (struct bind){{0}, admin, "http", http->values}, report);
+	SECTION_EACH (root, "listeners", listener) {
+		const struct setting *bind = section_setting(listener, "bind");
+
+		for (uint32_t i = 0; i < bind->count; i++)
+			add_bind(set,
+				 (struct bind){{0}, listener, "bind", &bind->values[i]},
+				 report);
+	}
+}
+
+static void
+check_admin(const struct section *root, struct report *report)
+{
+	const struct section *admin = section_child(root, "admin");
+	struct endpoint endpoint;
+
+	if (!endpoint_read(section_text(admin, "http"), &endpoint))
+		return;
+	if (endpoint_is_loopback(&endpoint) || endpoint_family(&endpoint) == AF_UNIX)
+		return;
+	if (!section_gives(admin, "token-file"))
+		section_error(admin, "http", report,
+			      "not a loopback address: \"token-file\" is required");
+}
+
+/* What a probe needs, by its name. */
+static const struct {
+	const char *probe;
+	const char *key;
+} needs[] = {{"rcpt", "recipient"}, {"script", "script"}};
+
+static void
+check_health(const struct section *health, struct report *report)
+{
+	for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
+		if (section_says(health, "probe", needs[i].probe) &&
+		    !section_gives(health, needs[i].key))
+			section_error(health, "probe", report, "probe %s needs \"%s\"",
+				      needs[i].probe, needs[i].key);
+}
+
+void
+settings_crosscheck(const struct section *root, struct report *report)
+{
+	SECTION_EACH (root, "listeners", listener) {
+		check_routes(root, listener, report);
+		check_relay(root, listener, report);
+	}
+	SECTION_EACH (root, "pools", pool) {
+		if (!section_gives(pool, "servers") && !section_gives(pool, "discover"))
+			section_error(pool, NULL, report, "\"servers\" is missing");
+		check_health(section_child(pool, "health"), report);
+	}
+	check_binds(root, report);
+	check_admin(root, report);
+}

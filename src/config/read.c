@@ -1,0 +1,483 @@
+#include "config/read.h"
+
+#include "config/suggestion.h"
+#include "config/value.h"
+#include "config/yaml.h"
+
+#include <assert.h>
+#include <stdarg.h>
+
+struct reader {
+	struct arena *arena;
+	struct report *report;
+	bool out_of_memory;
+};
+
+static struct section *
+read_section(struct reader *reader, enum section_kind kind,
+	     const struct yaml_node *node, const struct section *origin);
+
+/* An error about a value: at its own place, under its key's path. */
+static void __attribute__((format(printf, 5, 6)))
+fault(struct reader *reader, const struct section *section, const struct key *key,
+      struct place place, const char *format, ...)
+{
+	char path[SECTION_PATH_MAX];
+	char message[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+	report_error(reader->report, place,
+		     section_path(section, key ? key->name : NULL, path), "%s",
+		     message);
+}
+
+static const char *
+print_words(const char *words, char text[256])
+{
+	size_t length = 0;
+	struct span word;
+
+	text[0] = 0;
+	while (!span_is_empty(word = words_next(&words)) && length < 200)
+		length += (size_t)snprintf(text + length, 256 - length, "%s%.*s",
+					   length ? words ? ", " : " or " : "",
+					   SPAN_ARGS(span_take(word, 40)));
+	return text;
+}
+
+static void
+fault_malformed(struct reader *reader, const struct section *section,
+		const struct key *key, const struct yaml_node *node)
+{
+	const char *expects = value_expects(key->type);
+	const char *words = key->words;
+	struct suggestion suggestion;
+	char near[SUGGESTION_TEXT_MAX];
+	char choices[256];
+	struct span word;
+
+	suggestion_init(&suggestion, node->text);
+	while (!span_is_empty(word = words_next(&words)))
+		suggestion_offer(&suggestion, word);
+	fault(reader, section, key, node->place, "\"%.*s\" is not %s%s%s%s",
+	      SPAN_ARGS(report_excerpt(node->text)), print_words(key->words, choices),
+	      expects && key->words ? " or " : "", expects ? expects : "",
+	      suggestion_print(&suggestion, near));
+}
+
+static void
+fault_out_of_range(struct reader *reader, const struct section *section,
+		   const struct key *key, const struct yaml_node *node)
+{
+	char least[VALUE_NUMBER_TEXT_MAX];
+	char most[VALUE_NUMBER_TEXT_MAX];
+
+	value_print(key->type, key->least, least);
+	value_print(key->type, key->most, most);
+	fault(reader, section, key, node->place, "%.*s is out of range: %s to %s",
+	      SPAN_ARGS(report_excerpt(node->text)), least, most);
+}
+
+static void
+fault_later(struct reader *reader, const struct section *section, const struct key *key,
+	    const struct yaml_node *node)
+{
+	if (key->later)
+		fault(reader, section, key, node->place, "not in this build yet");
+	else
+		fault(reader, section, key, node->place,
+		      "\"%.*s\" is not in this build yet",
+		      SPAN_ARGS(report_excerpt(node->text)));
+}
+
+static void *
+take(struct reader *reader, size_t count, size_t size)
+{
+	void *taken = arena_take(reader->arena, count * size);
+
+	if (!taken)
+		reader->out_of_memory = true;
+	return taken;
+}
+
+/* What a key of a later feature may say all the same: what it is without saying so. */
+static bool
+says_nothing_new(const struct key *key, struct span text)
+{
+	if (key->type != VALUE_CHOICE && words_have(key->words, text))
+		return true;
+	return key->fallback && span_equals(text, span_from_string(key->fallback));
+}
+
+static bool
+is_scalar(struct reader *reader, const struct section *section, const struct key *key,
+	  const struct yaml_node *node)
+{
+	if (node->kind == YAML_TEXT)
+		return true;
+	if (node->kind == YAML_NOTHING)
+		fault(reader, section, key, node->place, "a value is missing");
+	else
+		fault(reader, section, key, node->place, "expected one value, not a %s",
+		      node->kind == YAML_LIST ? "list" : "mapping");
+	return false;
+}
+
+/* One scalar into one value; false when it is not good. */
+static bool
+read_value(struct reader *reader, const struct section *section, const struct key *key,
+	   const struct yaml_node *node, struct setting_value *value)
+{
+	*value = (struct setting_value){.place = node->place, .text = node->text};
+	if (!is_scalar(reader, section, key, node))
+		return false;
+	switch (value_read(key, node->text, &value->number)) {
+	case VALUE_GOOD:
+		if (!key->later || says_nothing_new(key, node->text))
+			return true;
+		__attribute__((fallthrough));
+	case VALUE_LATER:
+		fault_later(reader, section, key, node);
+		return false;
+	case VALUE_MALFORMED:
+		fault_malformed(reader, section, key, node);
+		return false;
+	case VALUE_OUT_OF_RANGE:
+		fault_out_of_range(reader, section, key, node);
+		return false;
+	}
+	return false;
+}
+
+static uint32_t
+count_entries(const struct yaml_node *node)
+{
+	uint32_t count = 0;
+
+	for (const struct yaml_entry *at = node->entries; at; at = at->next)
+		count++;
+	return count;
+}
+
+static void
+read_list(struct reader *reader, const struct section *section, struct setting *setting,
+	  const struct yaml_node *node)
+{
+	uint32_t count = count_entries(node);
+	struct setting_value *values = take(reader, count, sizeof(*values));
+
+	if (!values)
+		return;
+	for (const struct yaml_entry *at = node->entries; at; at = at->next)
+		if (read_value(reader, section, setting->key, at->value,
+			       &values[setting->count]))
+			setting->count++;
+	setting->values = values;
+	if (count == 0 && setting->key->required)
+		fault(reader, section, setting->key, node->place, "an empty list");
+}
+
+static void
+fill_scalar(struct reader *reader, struct setting *setting)
+{
+	struct setting_value *value = take(reader, 1, sizeof(*value));
+	struct span text;
+	enum value_fault wrong;
+
+	if (!value || !setting->key->fallback)
+		return;
+	text = span_from_string(setting->key->fallback);
+	*value = (struct setting_value){.place = setting->place, .text = text};
+	wrong = value_read(setting->key, text, &value->number);
+	assert(wrong == VALUE_GOOD);
+	setting->values = value;
+	setting->count = 1;
+}
+
+/* In place of a bad value stands the default, so that what checks further has one. */
+static void
+read_scalar(struct reader *reader, const struct section *section,
+	    struct setting *setting, const struct yaml_node *node)
+{
+	struct setting_value *value = take(reader, 1, sizeof(*value));
+
+	if (!value)
+		return;
+	if (!read_value(reader, section, setting->key, node, value)) {
+		if (setting->key->type < VALUE_SECTION)
+			fill_scalar(reader, setting);
+		return;
+	}
+	setting->values = value;
+	setting->count = 1;
+}
+
+/* The sections below a key are read with this one as where they come from. */
+static struct section
+origin_of(const struct section *parent, const struct key *key, struct place place)
+{
+	return (struct section){.parent = parent, .key = key, .place = place};
+}
+
+static void
+read_named(struct reader *reader, const struct section *section,
+	   struct setting *setting, const struct yaml_node *node)
+{
+	struct section origin = origin_of(section, setting->key, node->place);
+	struct section **tail = &setting->sections;
+
+	for (const struct yaml_entry *at = node->entries; at; at = at->next) {
+		origin.name = at->key->text;
+		origin.place = at->key->place;
+		if (!name_is_valid(origin.name))
+			fault(reader, section, setting->key, origin.place,
+			      "\"%.*s\" is not %s",
+			      SPAN_ARGS(report_excerpt(origin.name)),
+			      value_expects(VALUE_NAME));
+		if (origin.index == setting->key->most) {
+			fault(reader, section, setting->key, origin.place,
+			      "more than %u of them", origin.index);
+			return;
+		}
+		*tail = read_section(reader, setting->key->section, at->value, &origin);
+		if (!*tail)
+			return;
+		tail = &(*tail)->next;
+		origin.index++;
+	}
+	if (origin.index < setting->key->least)
+		fault(reader, section, setting->key, node->place, "nothing in it");
+}
+
+static void
+read_sections(struct reader *reader, const struct section *section,
+	      struct setting *setting, const struct yaml_node *node)
+{
+	struct section origin = origin_of(section, setting->key, node->place);
+	struct section **tail = &setting->sections;
+
+	for (const struct yaml_entry *at = node->entries; at; at = at->next) {
+		origin.place = at->value->place;
+		*tail = read_section(reader, setting->key->section, at->value, &origin);
+		if (!*tail)
+			return;
+		tail = &(*tail)->next;
+		origin.index++;
+	}
+	if (origin.index == 0)
+		fault(reader, section, setting->key, node->place, "an empty list");
+}
+
+/* The kind of node that a type is written as; a single mapping may stand for a list. */
+static bool
+suits(enum value_type type, enum yaml_kind kind)
+{
+	if (type == VALUE_SECTIONS)
+		return kind == YAML_LIST || kind == YAML_MAP;
+	return kind == YAML_MAP || (type == VALUE_SECTION && kind == YAML_NOTHING);
+}
+
+static void
+fill_section(struct reader *reader, const struct section *section,
+	     struct setting *setting)
+{
+	struct section origin = origin_of(section, setting->key, section->place);
+
+	if (setting->key->fallback)
+		setting->sections =
+			read_section(reader, setting->key->section, NULL, &origin);
+}
+
+static void
+read_sections_of(struct reader *reader, const struct section *section,
+		 struct setting *setting, const struct yaml_node *node)
+{
+	struct section origin = origin_of(section, setting->key, node->place);
+
+	if (!suits(setting->key->type, node->kind)) {
+		fault(reader, section, setting->key, node->place, "expected %s",
+		      value_expects(setting->key->type));
+		fill_section(reader, section, setting);
+	} else if (setting->key->type == VALUE_NAMED) {
+		read_named(reader, section, setting, node);
+	} else if (setting->key->type == VALUE_SECTIONS && node->kind == YAML_LIST) {
+		read_sections(reader, section, setting, node);
+	} else {
+		setting->sections =
+			read_section(reader, setting->key->section, node, &origin);
+	}
+}
+
+static void
+read_setting(struct reader *reader, const struct section *section,
+	     struct setting *setting, const struct yaml_node *node)
+{
+	const struct key *key = setting->key;
+	bool is_section = key->type >= VALUE_SECTION;
+	bool is_word = node->kind == YAML_TEXT && words_have(key->words, node->text);
+
+	if (key->later && node->kind == YAML_LIST && !node->entries)
+		return; /* an empty list: off */
+	if (key->later && (node->kind != YAML_TEXT || (is_section && !is_word)))
+		fault_later(reader, section, key, node);
+	else if (is_section && !is_word)
+		read_sections_of(reader, section, setting, node);
+	else if (key->list && node->kind == YAML_LIST)
+		read_list(reader, section, setting, node);
+	else
+		read_scalar(reader, section, setting, node);
+}
+
+static const char *
+find_other_home(struct span name)
+{
+	for (uint32_t i = 0; i < keys_count; i++)
+		if (span_equals(span_from_string(keys[i].name), name))
+			return section_kind_name(keys[i].in);
+	return NULL;
+}
+
+static void
+fault_unknown(struct reader *reader, const struct section *section,
+	      const struct yaml_node *name)
+{
+	struct span text = report_excerpt(name->text);
+	struct suggestion suggestion;
+	char near[SUGGESTION_TEXT_MAX];
+	char path[SECTION_PATH_MAX];
+	char shown[64];
+	const char *home = find_other_home(name->text);
+	uint32_t count;
+	const struct key *rows = keys_of(section->kind, &count);
+
+	snprintf(shown, sizeof(shown), "%.*s", SPAN_ARGS(text));
+	suggestion_init(&suggestion, name->text);
+	for (uint32_t i = 0; i < count; i++)
+		suggestion_offer(&suggestion, span_from_string(rows[i].name));
+	section_path(section, shown, path);
+	if (span_is_empty(suggestion.nearest) && home)
+		report_error(reader->report, name->place, path,
+			     "the key \"%s\" does not belong here but %s%s", shown,
+			     *home ? "in " : "at the top of the file", home);
+	else
+		report_error(reader->report, name->place, path, "unknown key \"%s\"%s",
+			     shown, suggestion_print(&suggestion, near));
+}
+
+static void
+read_entries(struct reader *reader, struct section *section,
+	     const struct yaml_node *map)
+{
+	for (const struct yaml_entry *at = map->entries; at; at = at->next) {
+		const struct key *key = key_find(section->kind, at->key->text);
+		struct setting *setting;
+
+		if (!key) {
+			fault_unknown(reader, section, at->key);
+			continue;
+		}
+		setting = section_setting(section, key->name);
+		if (setting->given)
+			continue; /* a duplicate; the YAML reader has told */
+		setting->given = true;
+		setting->place = at->key->place;
+		read_setting(reader, section, setting, at->value);
+	}
+}
+
+/* What the file does not say. */
+static void
+fill(struct reader *reader, struct section *section, struct setting *setting)
+{
+	setting->place = section->place;
+	if (setting->key->required)
+		section_error(section, NULL, reader->report, "\"%s\" is missing",
+			      setting->key->name);
+	else if (setting->key->type == VALUE_SECTION)
+		fill_section(reader, section, setting);
+	else
+		fill_scalar(reader, setting);
+}
+
+/* "hub1: 10.0.0.11:25": a value stands for the mapping with one key. */
+static void
+read_short_form(struct reader *reader, struct section *section,
+		const struct yaml_node *node)
+{
+	const char *name = section_kind_short_form(section->kind);
+	struct setting *setting;
+
+	if (!name || node->kind != YAML_TEXT) {
+		fault(reader, section, NULL, node->place, "expected %s",
+		      value_expects(VALUE_SECTION));
+		return;
+	}
+	setting = section_setting(section, name);
+	setting->given = true;
+	setting->place = node->place;
+	read_scalar(reader, section, setting, node);
+}
+
+static void
+read_content(struct reader *reader, struct section *section,
+	     const struct yaml_node *node)
+{
+	uint32_t errors = reader->report->errors;
+	uint32_t count;
+
+	keys_of(section->kind, &count);
+	if (node && node->kind == YAML_MAP)
+		read_entries(reader, section, node);
+	else if (node && node->kind != YAML_NOTHING)
+		read_short_form(reader, section, node);
+	for (uint32_t i = 0; i < count; i++) {
+		struct setting *setting = &section->settings[i];
+		bool broken = node && node->kind != YAML_MAP &&
+			      node->kind != YAML_NOTHING &&
+			      reader->report->errors > errors;
+
+		/* What is no mapping at all has been told: no word of what it lacks. */
+		if (!setting->given && !(setting->key->required && broken))
+			fill(reader, section, setting);
+	}
+}
+
+/* node NULL: all by default. NULL: out of memory. */
+static struct section *
+read_section(struct reader *reader, enum section_kind kind,
+	     const struct yaml_node *node, const struct section *origin)
+{
+	struct section *section = take(reader, 1, sizeof(*section));
+	uint32_t count;
+	const struct key *rows = keys_of(kind, &count);
+
+	if (!section)
+		return NULL;
+	*section = *origin;
+	section->kind = kind;
+	section->settings = take(reader, count + 1, sizeof(*section->settings));
+	if (!section->settings)
+		return NULL;
+	for (uint32_t i = 0; i < count; i++)
+		section->settings[i].key = &rows[i];
+	read_content(reader, section, node);
+	return section;
+}
+
+enum status
+settings_read(struct span text, struct arena *arena, struct report *report,
+	      struct section **root)
+{
+	struct reader reader = {.arena = arena, .report = report};
+	struct section origin = {.place = {1, 1}};
+	const struct yaml_node *node;
+	enum status status = yaml_read(text, arena, report, &node);
+
+	if (status != STATUS_OK)
+		return status;
+	*root = read_section(&reader, SECTION_ROOT, node, &origin);
+	return reader.out_of_memory || !*root ? STATUS_NO_MEMORY : STATUS_OK;
+}

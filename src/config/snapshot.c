@@ -1,0 +1,123 @@
+#include "config/snapshot.h"
+
+#include "config/check.h"
+#include "config/limits.h"
+#include "config/snapshot_build.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static enum status
+read_into(struct span text, struct arena *arena, struct report *report,
+	  struct snapshot **snapshot)
+{
+	struct section *root;
+	enum status status = settings_check(text, arena, report, &root);
+
+	if (status == STATUS_OK)
+		status = snapshot_build(root, snapshot);
+	if (status == STATUS_NO_MEMORY)
+		report_error(report, (struct place){0}, "", "out of memory");
+	return status;
+}
+
+enum status
+snapshot_read_text(struct span text, const char *name, struct report *report,
+		   struct snapshot **snapshot)
+{
+	struct arena arena = {0};
+	enum status status;
+
+	report->file = name;
+	status = read_into(text, &arena, report, snapshot);
+	arena_reset(&arena);
+	return status;
+}
+
+enum status
+snapshot_read(const char *path, struct report *report, struct snapshot **snapshot)
+{
+	struct arena arena = {0};
+	struct span text;
+	enum status status;
+
+	report->file = path;
+	status = settings_load(path, &arena, report, &text);
+	if (status == STATUS_OK)
+		status = read_into(text, &arena, report, snapshot);
+	arena_reset(&arena);
+	return status;
+}
+
+struct snapshot *
+snapshot_ref(struct snapshot *snapshot)
+{
+	unsigned before = atomic_fetch_add(&snapshot->references, 1);
+
+	assert(before > 0);
+	return snapshot;
+}
+
+void
+snapshot_unref(struct snapshot *snapshot)
+{
+	if (!snapshot || atomic_fetch_sub(&snapshot->references, 1) != 1)
+		return;
+	for (uint32_t i = 0; i < snapshot->pool_count; i++)
+		pool_free(snapshot->pools[i].pool);
+	arena_reset(&snapshot->arena);
+	free(snapshot);
+}
+
+/* Of a session with nothing at a server. */
+static uint64_t
+waiting_memory(void)
+{
+	return LIMIT_SESSION + LIMIT_SESSION_INPUT + LIMIT_SESSION_OUTPUT;
+}
+
+/* What a transaction at a server takes beyond it. */
+static uint64_t
+transaction_memory(const struct listener_snapshot *listener)
+{
+	return LIMIT_RECIPIENT * listener->smtp.max_recipients +
+	       listener->pool->retry.buffer + LIMIT_TRANSACTION_WINDOW +
+	       LIMIT_UPSTREAM_INPUT;
+}
+
+uint64_t
+snapshot_session_memory(const struct snapshot *snapshot,
+			const struct listener_snapshot *listener)
+{
+	(void)snapshot;
+	return waiting_memory() + transaction_memory(listener);
+}
+
+/* Transactions that the servers of a pool can have at one time. */
+static uint64_t
+count_places(const struct pool *pool)
+{
+	uint64_t places = 0;
+
+	for (uint32_t i = 0; i < pool->server_count; i++) {
+		uint32_t most = atomic_load(&pool->servers[i]->max_connections);
+
+		if (most == 0)
+			return UINT32_MAX;
+		places += most;
+	}
+	return places;
+}
+
+uint64_t
+snapshot_listener_memory(const struct snapshot *snapshot,
+			 const struct listener_snapshot *listener)
+{
+	uint64_t places = count_places(listener->pool->pool);
+
+	(void)snapshot;
+	if (places > listener->max_connections)
+		places = listener->max_connections;
+	return waiting_memory() * listener->max_connections +
+	       transaction_memory(listener) * places;
+}
