@@ -75,6 +75,19 @@ connection_flush(struct connection *connection)
 		connection_break(connection, "lost");
 }
 
+/* rest: what came behind the reply. Before anything else is asked it is nobody's
+ * answer. */
+static void
+connection_go_on(struct connection *connection, struct span rest)
+{
+	if (connection->over || smtp_client_owed(&connection->client))
+		return;
+	if (span_is_empty(rest))
+		dialogue_advance(connection);
+	else
+		connection_break(connection, "broken reply");
+}
+
 static void
 connection_take_replies(struct connection *connection, struct span *input)
 {
@@ -91,8 +104,7 @@ connection_take_replies(struct connection *connection, struct span *input)
 			return;
 		case SMTP_CLIENT_REPLY:
 			dialogue_reply(connection, step, &reply);
-			if (!connection->over && !smtp_client_owed(client))
-				dialogue_advance(connection);
+			connection_go_on(connection, *input);
 		}
 	}
 }

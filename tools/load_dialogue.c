@@ -34,6 +34,8 @@ message_accept(struct connection *connection, const struct smtp_reply *reply)
 	totals->recipients += message->accepted;
 	totals->bytes += message->length;
 	load_log_message(load, message->number, true, smtp_reply_first_line(reply));
+	/* whatever becomes of the connection now is not the message's fault */
+	message->taken = false;
 }
 
 void

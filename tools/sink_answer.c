@@ -274,13 +274,8 @@ session_answer_command(struct session *session, const struct smtp_event *event,
 	if (!answer->answered)
 		mark = buffer_length(&session->smtp.output);
 	answer->give(session, event, &plan);
-	if (answer->answered && plan.acts[FAULT_REPLY]) {
-		struct smtp_reply reply = smtp_reply_of(plan.acts[FAULT_REPLY]->text);
-
-		session_retract(session, mark);
-		if (smtp_reply_print(&reply, &session->smtp.output))
-			session->over = true;
-	}
+	if (answer->answered)
+		session_reply_instead(session, &plan, mark);
 	if (event->type == SMTP_EVENT_QUIT)
 		session->closing = true;
 	if (planned)

@@ -45,6 +45,21 @@ session_replace(struct session *session, const struct fault_plan *plan, size_t m
 		session_say(session, plan->acts[FAULT_EXTRA]->text);
 }
 
+void
+session_reply_instead(struct session *session, const struct fault_plan *plan,
+		      size_t mark)
+{
+	const struct fault *act = plan->acts[FAULT_REPLY];
+
+	if (!act)
+		return;
+	session_retract(session, mark);
+	session_say(session, act->text);
+	session_say(session, SPAN("\r\n"));
+	if (span_starts(act->text, SPAN("421")))
+		session->closing = true;
+}
+
 static void
 session_fall_silent(struct session *session)
 {

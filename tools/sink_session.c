@@ -286,8 +286,10 @@ session_greet(struct session *session)
 		session->over = true;
 		return;
 	}
-	if (fault_table_plan(&session->sink->options->faults, FAULT_GREETING, &plan))
-		session_misbehave(session, &plan, 0);
+	if (!fault_table_plan(&session->sink->options->faults, FAULT_GREETING, &plan))
+		return;
+	session_reply_instead(session, &plan, 0);
+	session_misbehave(session, &plan, 0);
 }
 
 void

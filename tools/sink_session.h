@@ -57,7 +57,10 @@ session_answer(struct session *session, const struct smtp_event *event, size_t m
  */
 void
 session_misbehave(struct session *session, const struct fault_plan *plan, size_t mark);
-/* The same in the middle of a message, of which so many octets have come. */
+/* Where the protocol has answered by itself: puts the planned reply in its place. */
+void session_reply_instead(struct session *session, const struct fault_plan *plan,
+			   size_t mark);
+/* Misbehaves in the middle of a message, of which so many octets have come. */
 void session_misbehave_in_body(struct session *session, uint64_t received);
 
 #endif
