@@ -1,0 +1,139 @@
+#include "proxy/journal.h"
+
+/* The recipients that a server has accepted, with commas; as many as fit. */
+#define RECIPIENTS_TEXT 256
+
+static void
+add_session(struct log_line *line, const struct session *session)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	session_print_id(session, text);
+	log_string(line, "session", text);
+	log_span(line, "listener", session->listener->name);
+	endpoint_print_address(&session->client, text);
+	log_string(line, "client", text);
+	log_string(line, "helo", session->helo);
+	log_string(line, "tls", NULL);
+	log_string(line, "user", NULL);
+}
+
+void
+journal_session(const struct session *session, const char *why)
+{
+	struct log_line line;
+	int64_t took = session->worker->loop.now - session->started;
+
+	if (!log_wants(LOG_INFO))
+		return;
+	log_begin(&line, LOG_INFO, "session");
+	add_session(&line, session);
+	log_number(&line, "messages", session->messages);
+	log_string(&line, "end", why);
+	log_milliseconds(&line, "took_ms", (uint64_t)took * 1000);
+	log_end(&line);
+}
+
+static struct span
+print_recipients(const struct transaction *transaction, char text[RECIPIENTS_TEXT])
+{
+	size_t length = 0;
+
+	for (uint32_t i = 0; i < transaction->recipient_count; i++) {
+		const struct recipient *recipient = &transaction->recipients[i];
+		struct span mailbox = recipient->mailbox;
+
+		if (recipient->verdict == RECIPIENT_REFUSED && transaction->accepted)
+			continue;
+		if (length + mailbox.length + 1 > RECIPIENTS_TEXT)
+			break;
+		if (length)
+			text[length++] = ',';
+		memcpy(text + length, mailbox.at, mailbox.length);
+		length += mailbox.length;
+	}
+	return span_of(text, length);
+}
+
+static void
+add_server(struct log_line *line, const struct transaction *transaction)
+{
+	const struct pool_snapshot *pool = transaction->pool;
+
+	log_string(line, "pool", pool ? pool->pool->name : NULL);
+	log_string(line, "server",
+		   transaction->server ? transaction->server->name : NULL);
+}
+
+void
+journal_message(const struct transaction *transaction, enum message_result result,
+		const struct smtp_reply *reply)
+{
+	const struct session *session = transaction->session;
+	struct span none = {NULL, 0};
+	uint64_t took = loop_microseconds() - transaction->started;
+	uint64_t bytes = transaction->content_length ? transaction->content_length
+						     : chain_end(&transaction->content);
+	char text[RECIPIENTS_TEXT];
+	struct log_line line;
+
+	tally_message(session->tally, transaction->server, result,
+		      transaction->accepted, took);
+	if (!log_wants(LOG_INFO))
+		return;
+	log_begin(&line, LOG_INFO, "message");
+	add_session(&line, session);
+	log_span(&line, "from",
+		 transaction->sender.length ? transaction->sender : SPAN("<>"));
+	log_span(&line, "to", print_recipients(transaction, text));
+	log_number(&line, "recipients", transaction->accepted);
+	log_number(&line, "bytes", bytes);
+	add_server(&line, transaction);
+	log_string(&line, "result", message_result_name(result));
+	log_span(&line, "reply", reply ? smtp_reply_first_line(reply) : none);
+	log_span(&line, "queue_id",
+		 result == MESSAGE_ACCEPTED ? smtp_reply_queue_id(reply) : none);
+	log_number(&line, "attempts", transaction->attempts);
+	log_milliseconds(&line, "took_ms", took);
+	log_end(&line);
+}
+
+void
+journal_reject(const struct session *session, const char *phase, unsigned reason,
+	       struct span mailbox, const struct smtp_reply *reply)
+{
+	const struct transaction *transaction = session->transaction;
+	struct span none = {NULL, 0};
+	struct log_line line;
+
+	tally_add(&session->tally->rejects[reason], 1);
+	if (!log_wants(LOG_INFO))
+		return;
+	log_begin(&line, LOG_INFO, "reject");
+	add_session(&line, session);
+	log_string(&line, "phase", phase);
+	log_string(&line, "reason", reject_reason_name(reason));
+	log_span(&line, "from", transaction ? transaction->sender : none);
+	log_span(&line, "to", mailbox);
+	log_span(&line, "reply", smtp_reply_first_line(reply));
+	log_end(&line);
+}
+
+void
+journal_refused_client(const struct listener_snapshot *listener, struct tally *tally,
+		       const struct endpoint *client, unsigned reason)
+{
+	char text[ENDPOINT_TEXT_MAX];
+	struct log_line line;
+
+	tally_add(&tally->rejects[reason], 1);
+	if (!log_wants(LOG_INFO))
+		return;
+	endpoint_print_address(client, text);
+	log_begin(&line, LOG_INFO, "reject");
+	log_span(&line, "listener", listener->name);
+	log_string(&line, "client", text);
+	log_string(&line, "phase", "connect");
+	log_string(&line, "reason", reject_reason_name(reason));
+	log_end(&line);
+}

@@ -1,0 +1,23 @@
+/*
+ * journal: one line a session, one a message, one a rejection. Nothing else writes such
+ * lines, so that names and order are in one place.
+ * Thread: owner of the session.
+ */
+#ifndef EVENPOST_PROXY_JOURNAL_H
+#define EVENPOST_PROXY_JOURNAL_H
+
+#include "proxy/session.h"
+
+void journal_session(const struct session *session, const char *why);
+/* reply may be NULL (aborted). Counts it in the tally too. */
+void journal_message(const struct transaction *transaction, enum message_result result,
+		     const struct smtp_reply *reply);
+/* mailbox: of the recipient, empty where there is none. Counts it too. */
+void journal_reject(const struct session *session, const char *phase, unsigned reason,
+		    struct span mailbox, const struct smtp_reply *reply);
+/* A client that never became a session. */
+void
+journal_refused_client(const struct listener_snapshot *listener, struct tally *tally,
+		       const struct endpoint *client, unsigned reason);
+
+#endif

@@ -1,0 +1,603 @@
+#include "proxy/leg.h"
+
+#include "proxy/transaction.h"
+
+#include <assert.h>
+
+/* Commands queued before the kernel has to take some: bytes. */
+#define OUTPUT_HIGH 65536
+
+void
+leg_init(struct leg *leg, struct transaction *transaction)
+{
+	*leg = (struct leg){.transaction = transaction};
+	chain_init(&leg->wire, transaction->content.pool);
+}
+
+/* A leg begins anew with each connection; nothing of an earlier attempt is left. */
+static void
+start_over(struct leg *leg)
+{
+	struct transaction *transaction = leg->transaction;
+
+	chain_clear(&leg->wire);
+	leg_init(leg, transaction);
+}
+
+static bool
+server_can(const struct leg *leg, enum smtp_extension extension)
+{
+	return leg->upstream->extensions.set & extension;
+}
+
+void
+leg_attach(struct leg *leg, struct upstream *upstream)
+{
+	start_over(leg);
+	leg->upstream = upstream;
+	leg->state = LEG_OPENING;
+	if (upstream->state == UPSTREAM_LEASED)
+		leg_ready(leg);
+}
+
+void
+leg_detach(struct leg *leg)
+{
+	struct upstream *upstream = leg->upstream;
+	bool clean = leg->state != LEG_BODY && leg->state != LEG_END;
+
+	if (upstream && upstream->state == UPSTREAM_LEASED && clean &&
+	    (smtp_client_owed(&upstream->smtp) == 0 ||
+	     server_can(leg, SMTP_PIPELINING)))
+		upstream_release(upstream, !leg->mail_sent);
+	else if (upstream)
+		upstream_close(upstream);
+	start_over(leg);
+}
+
+void
+leg_finish(struct leg *leg)
+{
+	struct upstream *upstream = leg->upstream;
+
+	upstream->messages++;
+	upstream_release(upstream, true);
+	start_over(leg);
+}
+
+uint64_t
+leg_backlog(const struct leg *leg)
+{
+	return chain_end(&leg->transaction->content) - leg->offset;
+}
+
+/* ---- the envelope ---- */
+
+static bool
+may_send(const struct leg *leg)
+{
+	const struct upstream *upstream = leg->upstream;
+
+	if (buffer_length(&upstream->output) >= OUTPUT_HIGH)
+		return false;
+	return server_can(leg, SMTP_PIPELINING) ||
+	       smtp_client_owed(&upstream->smtp) == 0;
+}
+
+static enum status
+send_path(struct leg *leg, enum smtp_step step, const char *command,
+	  struct span mailbox, struct span parameters)
+{
+	struct buffer *output = &leg->upstream->output;
+	enum status status =
+		buffer_print(output, "%s:<%.*s>", command, SPAN_ARGS(mailbox));
+
+	if (status == STATUS_OK)
+		status = smtp_parameters_print(parameters, leg->upstream->extensions,
+					       output);
+	if (status == STATUS_OK)
+		status = buffer_append(output, SPAN("\r\n"));
+	if (status == STATUS_OK)
+		smtp_client_expect(&leg->upstream->smtp, step, 1);
+	return status;
+}
+
+static enum status
+send_mail(struct leg *leg)
+{
+	leg->mail_sent = true;
+	return send_path(leg, SMTP_STEP_MAIL, "MAIL FROM", leg->transaction->sender,
+			 leg->transaction->mail_parameters);
+}
+
+/* Index of the next recipient from the given one on that is to be sent. */
+static uint32_t
+next_recipient(const struct leg *leg, uint32_t index)
+{
+	const struct transaction *transaction = leg->transaction;
+
+	while (index < transaction->recipient_count &&
+	       transaction->recipients[index].verdict == RECIPIENT_REFUSED)
+		index++;
+	return index;
+}
+
+static enum status
+send_recipient(struct leg *leg, uint32_t index)
+{
+	const struct recipient *recipient = &leg->transaction->recipients[index];
+
+	leg->recipients_sent = index + 1;
+	return send_path(leg, SMTP_STEP_RCPT, "RCPT TO", recipient->mailbox,
+			 recipient->parameters);
+}
+
+/* A chunk waits for every answer, since its octets could not be taken back. */
+static bool
+content_is_due(const struct leg *leg)
+{
+	const struct transaction *transaction = leg->transaction;
+
+	if (transaction->state == TRANSACTION_ENVELOPE ||
+	    transaction->accepted + transaction->pending == 0)
+		return false;
+	return !transaction->octets || smtp_client_owed(&leg->upstream->smtp) == 0;
+}
+
+static enum status
+begin_content(struct leg *leg)
+{
+	if (leg->transaction->octets && server_can(leg, SMTP_CHUNKING)) {
+		leg->coding = LEG_CHUNKS;
+		leg->state = LEG_BODY;
+		return STATUS_OK;
+	}
+	leg->coding = leg->transaction->octets ? LEG_STUFFED : LEG_AS_IT_STANDS;
+	leg->state = LEG_DATA;
+	return smtp_client_send(&leg->upstream->smtp, SMTP_STEP_DATA,
+				&leg->upstream->output, "DATA");
+}
+
+/* Sends one more command; false when none is due. */
+static bool
+send_next(struct leg *leg, enum status *status)
+{
+	uint32_t index = next_recipient(leg, leg->recipients_sent);
+
+	if (!leg->mail_sent)
+		*status = send_mail(leg);
+	else if (index < leg->transaction->recipient_count)
+		*status = send_recipient(leg, index);
+	else if (leg->state == LEG_ENVELOPE && content_is_due(leg))
+		*status = begin_content(leg);
+	else
+		return false;
+	return true;
+}
+
+static void
+await_reply(struct leg *leg)
+{
+	struct upstream *upstream = leg->upstream;
+	const struct pool_snapshot *pool = leg->transaction->pool;
+
+	if (smtp_client_owed(&upstream->smtp) == 0)
+		upstream_await_nothing(upstream);
+	else if (leg->state == LEG_DATA)
+		upstream_await(upstream, pool->timeouts.data);
+	else
+		upstream_await(upstream, pool->timeouts.command);
+}
+
+static void
+advance_envelope(struct leg *leg)
+{
+	uint32_t owed = smtp_client_owed(&leg->upstream->smtp);
+	enum leg_state before = leg->state;
+	enum status status = STATUS_OK;
+
+	while (may_send(leg) && status == STATUS_OK && send_next(leg, &status))
+		;
+	if (status != STATUS_OK) {
+		leg_detach(leg);
+		transaction_leg_failed(leg->transaction, RETRY_ENVELOPE,
+				       "out of memory", NULL, false);
+		return;
+	}
+	if (smtp_client_owed(&leg->upstream->smtp) != owed || leg->state != before) {
+		await_reply(leg);
+		upstream_flush_later(leg->upstream);
+	}
+}
+
+static bool
+content_waits(const struct leg *leg)
+{
+	const struct transaction *transaction = leg->transaction;
+
+	return leg_backlog(leg) > 0 || leg->wire_offset < chain_end(&leg->wire) ||
+	       leg->chunk_left > 0 || transaction->state == TRANSACTION_END;
+}
+
+void
+leg_advance(struct leg *leg)
+{
+	if (leg->state == LEG_ENVELOPE)
+		advance_envelope(leg);
+	if (leg->state == LEG_BODY && content_waits(leg)) {
+		if (!timer_is_running(&leg->upstream->timer))
+			upstream_await(leg->upstream,
+				       leg->transaction->pool->timeouts.block);
+		upstream_flush_later(leg->upstream);
+	}
+}
+
+void
+leg_ready(struct leg *leg)
+{
+	struct transaction *transaction = leg->transaction;
+	uint32_t needs = transaction->needs;
+
+	if ((leg->upstream->extensions.set & needs) != needs) {
+		leg_detach(leg);
+		transaction_leg_failed(transaction, RETRY_GREETING,
+				       "lacks an extension that the message needs",
+				       NULL, false);
+		return;
+	}
+	leg->state = LEG_ENVELOPE;
+	leg_advance(leg);
+}
+
+/* ---- replies ---- */
+
+static void
+give_up(struct leg *leg, enum retry_phase phase, const char *why,
+	const struct smtp_reply *reply)
+{
+	struct transaction *transaction = leg->transaction;
+
+	leg_detach(leg);
+	transaction_leg_failed(transaction, phase, why, reply, false);
+}
+
+static enum retry_phase
+phase_of(const struct leg *leg)
+{
+	switch (leg->state) {
+	case LEG_DATA:
+		return RETRY_DATA;
+	case LEG_BODY:
+	case LEG_END:
+		return RETRY_BODY;
+	default:
+		return RETRY_ENVELOPE;
+	}
+}
+
+/* The server goes away, or does not speak SMTP: the connection is of no more use. */
+static void
+break_off(struct leg *leg, enum server_failure failure, const char *why,
+	  const struct smtp_reply *reply)
+{
+	struct upstream *upstream = leg->upstream;
+	struct transaction *transaction = leg->transaction;
+	enum retry_phase phase = phase_of(leg);
+	bool stale = upstream->reused && !upstream->answered && reply;
+
+	if (!stale) {
+		tally_add(&upstream->server->counters.failures[failure], 1);
+		server_observe(upstream->server, SERVER_TRAFFIC_FAILED, why,
+			       upstream->worker->loop.now);
+	}
+	upstream_close(upstream);
+	transaction_leg_failed(transaction, phase, why, stale ? NULL : reply, stale);
+}
+
+static void
+mail_replied(struct leg *leg, const struct smtp_reply *reply)
+{
+	struct transaction *transaction = leg->transaction;
+
+	if (smtp_reply_is_positive(reply)) {
+		leg->mail_accepted = true;
+		server_observe(leg->upstream->server, SERVER_TRAFFIC_WORKED, "",
+			       leg->upstream->worker->loop.now);
+	} else if (smtp_reply_is_transient(reply)) {
+		give_up(leg, RETRY_ENVELOPE, "MAIL deferred", reply);
+	} else {
+		leg_detach(leg);
+		transaction_mail_refused(transaction, reply);
+	}
+}
+
+static void
+recipient_replied(struct leg *leg, const struct smtp_reply *reply)
+{
+	uint32_t index = next_recipient(leg, leg->recipient_next);
+
+	assert(index < leg->recipients_sent);
+	leg->recipient_next = index + 1;
+	transaction_recipient_answered(leg->transaction, index, reply);
+}
+
+static void
+data_replied(struct leg *leg, const struct smtp_reply *reply)
+{
+	if (smtp_reply_is_positive(reply)) {
+		break_off(leg, SERVER_FAILURE_LOST, "a 2xx reply to DATA", NULL);
+		return;
+	}
+	if (reply->code == 354)
+		leg->state = LEG_BODY;
+	else
+		leg->state = LEG_ENVELOPE; /* no content may follow: RSET cleans up */
+	transaction_data_answered(leg->transaction, reply);
+}
+
+void
+leg_replied(struct leg *leg, enum smtp_step step, const struct smtp_reply *reply)
+{
+	struct upstream *upstream = leg->upstream;
+	struct transaction *transaction = leg->transaction;
+
+	if (reply->code == 421 && step != SMTP_STEP_END) {
+		break_off(leg, SERVER_FAILURE_LOST, "421", reply);
+		return;
+	}
+	if (reply->code >= 300 && reply->code < 400 && step != SMTP_STEP_DATA) {
+		break_off(leg, SERVER_FAILURE_LOST, "a 3xx reply out of place", NULL);
+		return;
+	}
+	switch (step) {
+	case SMTP_STEP_MAIL:
+		mail_replied(leg, reply);
+		break;
+	case SMTP_STEP_RCPT:
+		recipient_replied(leg, reply);
+		break;
+	case SMTP_STEP_DATA:
+		data_replied(leg, reply);
+		break;
+	case SMTP_STEP_CHUNK:
+		if (!smtp_reply_is_positive(reply)) {
+			leg_detach(leg);
+			transaction_chunk_refused(transaction, reply);
+		}
+		break;
+	case SMTP_STEP_END:
+		transaction_end_answered(transaction, reply);
+		break;
+	default:
+		break;
+	}
+	if (leg->upstream != upstream)
+		return; /* the leg is elsewhere now, or nowhere */
+	if (leg->state == LEG_ENVELOPE || leg->state == LEG_DATA)
+		await_reply(leg);
+	leg_advance(leg);
+}
+
+void
+leg_lost(struct leg *leg, enum server_failure failure, const char *why)
+{
+	struct upstream *upstream = leg->upstream;
+	bool stale = upstream->reused && !upstream->answered &&
+		     failure == SERVER_FAILURE_LOST;
+	enum retry_phase phase = phase_of(leg);
+
+	if (failure == SERVER_FAILURE_CONNECT)
+		phase = RETRY_CONNECT;
+	else if (leg->state == LEG_OPENING)
+		phase = RETRY_GREETING;
+	transaction_leg_failed(leg->transaction, phase, why, NULL, stale);
+}
+
+/* ---- the content ---- */
+
+static bool
+content_ended(const struct leg *leg)
+{
+	return leg->transaction->state == TRANSACTION_END;
+}
+
+static void
+announce_chunk(struct leg *leg)
+{
+	struct smtp_client *smtp = &leg->upstream->smtp;
+	struct buffer *output = &leg->upstream->output;
+	uint64_t size = leg_backlog(leg);
+	bool last = content_ended(leg);
+
+	if (leg->chunk_left || leg->last_announced || (size == 0 && !last))
+		return;
+	if (!server_can(leg, SMTP_PIPELINING) && smtp_client_owed(smtp))
+		return;
+	if (buffer_print(output, "BDAT %llu%s\r\n", (unsigned long long)size,
+			 last ? " LAST" : "") != STATUS_OK)
+		return; /* output is full: again when it was flushed */
+	leg->chunk_left = size;
+	leg->last_announced = last;
+	if (!last)
+		smtp_client_expect(smtp, SMTP_STEP_CHUNK, 1);
+}
+
+/* Whether what the stuffer met may be sent on; answers where not. */
+static bool
+coding_is_acceptable(struct leg *leg)
+{
+	const struct smtp_server_options *options =
+		transaction_options(leg->transaction);
+
+	if (leg->stuffer.faults & SMTP_BODY_NUL)
+		transaction_content_refused(
+			leg->transaction,
+			&SMTP_REPLY("550 5.6.0 NUL in a message for a server that "
+				    "takes lines alone"));
+	else if ((leg->stuffer.faults & SMTP_BODY_BARE) && options->reject_bare)
+		transaction_content_refused(
+			leg->transaction,
+			&SMTP_REPLY("550 5.6.11 Bare carriage return or line feed"));
+	else
+		return true;
+	return false;
+}
+
+/* Codes one stretch of the content; false when there is nothing to code now. */
+static bool
+stuff_some(struct leg *leg)
+{
+	const struct chain *content = &leg->transaction->content;
+	struct iovec vector = {.iov_len = 0};
+	struct span input = {NULL, 0}, piece;
+	bool last;
+
+	if (chain_gather(content, leg->offset, UINT64_MAX, &vector, 1))
+		input = span_of(vector.iov_base, vector.iov_len);
+	leg->offset += input.length;
+	last = content_ended(leg) && leg->offset == chain_end(content);
+	if (span_is_empty(input) && !last)
+		return false;
+	for (;;) {
+		enum smtp_body_result result =
+			smtp_body_stuff(&leg->stuffer, &input, last, &piece);
+
+		if (result == SMTP_BODY_ENDED)
+			leg->wire_ended = true;
+		if (result != SMTP_BODY_PIECE)
+			return true;
+		if (chain_append(&leg->wire, piece) != STATUS_OK) {
+			give_up(leg, RETRY_BODY, "out of memory", NULL);
+			return false;
+		}
+	}
+}
+
+static void
+stuff(struct leg *leg)
+{
+	struct upstream *upstream = leg->upstream;
+
+	while (!leg->wire_ended &&
+	       chain_end(&leg->wire) - leg->wire_offset < TRANSACTION_WINDOW / 4 &&
+	       stuff_some(leg)) {
+		if (!coding_is_acceptable(leg))
+			return;
+	}
+	if (leg->upstream == upstream)
+		chain_discard(&leg->wire, leg->wire_offset);
+}
+
+void
+leg_prepare(struct leg *leg)
+{
+	if (leg->state != LEG_BODY)
+		return;
+	if (leg->coding == LEG_CHUNKS)
+		announce_chunk(leg);
+	else if (leg->coding == LEG_STUFFED)
+		stuff(leg);
+}
+
+/* Bytes of content before the end of data that can be gathered. */
+static uint64_t
+sendable(const struct leg *leg)
+{
+	switch (leg->coding) {
+	case LEG_CHUNKS:
+		return leg->chunk_left;
+	case LEG_STUFFED:
+		return chain_end(&leg->wire) - leg->wire_offset;
+	default:
+		return leg_backlog(leg);
+	}
+}
+
+static bool
+end_may_follow(const struct leg *leg)
+{
+	if (leg->coding == LEG_CHUNKS)
+		return false;
+	return leg->coding == LEG_STUFFED ? leg->wire_ended : content_ended(leg);
+}
+
+int
+leg_gather(struct leg *leg, struct iovec *vectors, int max)
+{
+	static const char end[] = ".\r\n";
+	uint64_t left = sendable(leg);
+	int used = 0;
+
+	if (leg->state != LEG_BODY)
+		return 0;
+	if (leg->coding == LEG_STUFFED)
+		used = chain_gather(&leg->wire, leg->wire_offset, left, vectors,
+				    max - 1);
+	else
+		used = chain_gather(&leg->transaction->content, leg->offset, left,
+				    vectors, max - 1);
+	for (int i = 0; i < used; i++)
+		left -= vectors[i].iov_len;
+	if (left == 0 && end_may_follow(leg))
+		vectors[used++] = (struct iovec){(void *)(end + leg->end_sent),
+						 sizeof(end) - 1 - leg->end_sent};
+	return used;
+}
+
+static void
+end_was_sent(struct leg *leg)
+{
+	struct transaction *transaction = leg->transaction;
+	bool lmtp = transaction->pool->protocol == MAIL_LMTP;
+
+	leg->committed = true;
+	leg->state = LEG_END;
+	leg->end_at = loop_microseconds();
+	smtp_client_expect(&leg->upstream->smtp, SMTP_STEP_END,
+			   lmtp ? transaction->accepted : 1);
+	upstream_await(leg->upstream, transaction->pool->timeouts.end);
+	transaction_committed(transaction);
+}
+
+void
+leg_wrote(struct leg *leg, size_t count)
+{
+	uint64_t content = sendable(leg);
+
+	if (leg->state != LEG_BODY || count == 0)
+		return;
+	if (content > count)
+		content = count;
+	if (leg->coding == LEG_STUFFED) {
+		leg->wire_offset += content;
+		chain_discard(&leg->wire, leg->wire_offset);
+	} else {
+		leg->offset += content;
+	}
+	if (leg->coding == LEG_CHUNKS)
+		leg->chunk_left -= content;
+	if (count > content) {
+		leg->committed = true;
+		leg->end_sent = (uint8_t)(leg->end_sent + (count - content));
+	}
+	upstream_await(leg->upstream, leg->transaction->pool->timeouts.block);
+	if (leg->end_sent == SMTP_BODY_END.length)
+		end_was_sent(leg);
+	else
+		transaction_leg_drained(leg->transaction);
+}
+
+void
+leg_flushed(struct leg *leg)
+{
+	if (leg->state == LEG_ENVELOPE) {
+		advance_envelope(leg);
+		return;
+	}
+	if (leg->state != LEG_BODY)
+		return;
+	if (leg->coding == LEG_CHUNKS && leg->last_announced && leg->chunk_left == 0)
+		end_was_sent(leg);
+	else if (!content_waits(leg) && smtp_client_owed(&leg->upstream->smtp) == 0)
+		upstream_await_nothing(leg->upstream);
+}

@@ -1,0 +1,242 @@
+#include "proxy/reuse.h"
+
+#include "proxy/transaction.h"
+#include "proxy/upstream.h"
+#include "proxy/worker.h"
+
+bool
+server_connection_take(struct server *server)
+{
+	uint32_t max =
+		atomic_load_explicit(&server->max_connections, memory_order_relaxed);
+	uint32_t open = atomic_load(&server->connections);
+
+	do {
+		if (max && open >= max)
+			return false;
+	} while (!atomic_compare_exchange_weak(&server->connections, &open, open + 1));
+	return true;
+}
+
+void
+server_connection_put(struct server *server)
+{
+	atomic_fetch_sub(&server->connections, 1);
+}
+
+static bool
+is_at_cap(const struct server *server)
+{
+	uint32_t max =
+		atomic_load_explicit(&server->max_connections, memory_order_relaxed);
+
+	return max && atomic_load(&server->connections) >= max;
+}
+
+/* Lets the waiting have another try, each once, the earliest first. */
+static void
+retry_waiting(struct loop_task *task)
+{
+	struct reuse *reuse = CONTAINER_OF(task, struct reuse, retry);
+	struct list round;
+
+	if (list_is_empty(&reuse->waiting))
+		return;
+	list_init(&round);
+	while (!list_is_empty(&reuse->waiting)) {
+		struct list *first = list_first(&reuse->waiting);
+
+		list_remove(first);
+		list_append(&round, first);
+	}
+	while (!list_is_empty(&round)) {
+		struct transaction *transaction =
+			CONTAINER_OF(list_first(&round), struct transaction, link);
+
+		reuse_stop_waiting(reuse, transaction);
+		transaction_place_freed(transaction);
+	}
+}
+
+void
+reuse_init(struct reuse *reuse, struct worker *worker)
+{
+	reuse->worker = worker;
+	list_init(&reuse->idle);
+	list_init(&reuse->waiting);
+	reuse->idle_count = 0;
+	reuse->retry = (struct loop_task){.run = retry_waiting};
+}
+
+/* ---- idle connections ---- */
+
+struct upstream *
+reuse_take(struct reuse *reuse, const struct server *server)
+{
+	LIST_EACH (&reuse->idle, at) {
+		struct upstream *upstream = CONTAINER_OF(at, struct upstream, link);
+
+		if (upstream->server != server)
+			continue;
+		if (stream_is_hung_up(&upstream->stream)) {
+			upstream_close(upstream);
+			continue;
+		}
+		reuse_forget(reuse, upstream);
+		return upstream;
+	}
+	return NULL;
+}
+
+void
+reuse_forget(struct reuse *reuse, struct upstream *upstream)
+{
+	if (!list_is_linked(&upstream->link))
+		return;
+	list_remove(&upstream->link);
+	reuse->idle_count--;
+}
+
+static uint32_t
+count_idle(const struct reuse *reuse, const struct server *server)
+{
+	uint32_t count = 0;
+
+	LIST_EACH (&reuse->idle, at) {
+		if (CONTAINER_OF(at, struct upstream, link)->server == server)
+			count++;
+	}
+	return count;
+}
+
+/* This worker's part of max-idle; at least one. */
+static uint32_t
+idle_allowance(const struct reuse *reuse, const struct pool_snapshot *pool)
+{
+	uint32_t workers = reuse->worker->proxy->worker_count;
+	uint32_t part = pool->reuse.max_idle / workers;
+
+	return pool->reuse.max_idle && part == 0 ? 1 : part;
+}
+
+/* Whether another worker has a better use for its place. */
+static bool
+is_wanted_elsewhere(const struct reuse *reuse, const struct upstream *upstream)
+{
+	struct pool *pool = upstream->pool->pool;
+
+	return list_is_empty(&reuse->waiting) && atomic_load(&pool->waiting) > 0 &&
+	       is_at_cap(upstream->server);
+}
+
+void
+reuse_put(struct reuse *reuse, struct upstream *upstream)
+{
+	const struct pool_snapshot *pool = upstream->pool;
+
+	if (reuse->worker->stopping ||
+	    (pool->reuse.max_messages &&
+	     upstream->messages >= pool->reuse.max_messages) ||
+	    count_idle(reuse, upstream->server) >= idle_allowance(reuse, pool) ||
+	    is_wanted_elsewhere(reuse, upstream)) {
+		upstream_quit(upstream);
+		return;
+	}
+	upstream->state = UPSTREAM_IDLE;
+	upstream->reused = true;
+	upstream_await(upstream, pool->reuse.idle);
+	list_prepend(&reuse->idle, &upstream->link);
+	reuse->idle_count++;
+	reuse_place_freed(reuse, pool->pool);
+}
+
+void
+reuse_close_all(struct reuse *reuse)
+{
+	while (!list_is_empty(&reuse->idle))
+		upstream_quit(
+			CONTAINER_OF(list_first(&reuse->idle), struct upstream, link));
+}
+
+/* ---- waiting for a place ---- */
+
+static void
+nudge_others(const struct reuse *reuse)
+{
+	struct proxy *proxy = reuse->worker->proxy;
+
+	for (uint32_t i = 0; i < proxy->worker_count; i++) {
+		if (&proxy->workers[i] != reuse->worker)
+			worker_nudge(&proxy->workers[i]);
+	}
+}
+
+/* Whether a place was freed between the pick that found none and our standing in line.
+ */
+static bool
+has_free_place(struct pool *pool, int64_t now)
+{
+	for (uint32_t i = 0; i < pool->server_count; i++) {
+		struct server *server = pool->servers[i];
+		uint32_t max = atomic_load_explicit(&server->max_connections,
+						    memory_order_relaxed);
+
+		if (server_is_up(server, now) && !is_at_cap(server) &&
+		    (max == 0 || atomic_load(&server->active) < max))
+			return true;
+	}
+	return false;
+}
+
+void
+reuse_wait(struct reuse *reuse, struct transaction *transaction, struct pool *pool)
+{
+	transaction->waiting_for = pool;
+	list_append(&reuse->waiting, &transaction->link);
+	atomic_fetch_add(&pool->waiting, 1);
+	/* Others may hold idle connections to a server that we could use. */
+	nudge_others(reuse);
+	if (has_free_place(pool, reuse->worker->loop.now))
+		loop_defer(&reuse->worker->loop, &reuse->retry);
+}
+
+void
+reuse_stop_waiting(struct reuse *reuse, struct transaction *transaction)
+{
+	(void)reuse;
+	if (!transaction->waiting_for)
+		return;
+	atomic_fetch_sub(&transaction->waiting_for->waiting, 1);
+	transaction->waiting_for = NULL;
+	list_remove(&transaction->link);
+}
+
+void
+reuse_place_freed(struct reuse *reuse, struct pool *pool)
+{
+	if (atomic_load(&pool->waiting) == 0)
+		return;
+	if (!list_is_empty(&reuse->waiting))
+		loop_defer(&reuse->worker->loop, &reuse->retry);
+	else
+		nudge_others(reuse);
+}
+
+/* Gives up one idle connection for each server that is full while others wait. */
+static void
+give_up_idle(struct reuse *reuse)
+{
+	LIST_EACH (&reuse->idle, at) {
+		struct upstream *upstream = CONTAINER_OF(at, struct upstream, link);
+
+		if (is_wanted_elsewhere(reuse, upstream))
+			upstream_quit(upstream);
+	}
+}
+
+void
+reuse_nudged(struct reuse *reuse)
+{
+	give_up_idle(reuse);
+	retry_waiting(&reuse->retry);
+}

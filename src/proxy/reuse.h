@@ -1,0 +1,57 @@
+/*
+ * reuse: the warm connections of one worker, by server, and the transactions that
+ * wait for a free place at a pool. A connection may serve any client, since what a
+ * pool's identity method allows to share is all that is put here.
+ *
+ * A place is free when server_take() and server_connection_take() both succeed. Whoever
+ * frees one while anybody waits nudges: its own waiters, or the other workers'. A
+ * worker that is nudged also gives up idle connections to servers that others wait for.
+ *
+ * Owner: the worker. Thread: owner.
+ */
+#ifndef EVENPOST_PROXY_REUSE_H
+#define EVENPOST_PROXY_REUSE_H
+
+#include "balance/pool.h"
+#include "base/list.h"
+#include "net/loop.h"
+
+struct worker;
+struct upstream;
+struct transaction;
+
+struct reuse {
+	struct worker *worker;
+	struct list idle;    /* struct upstream, the latest used first */
+	struct list waiting; /* struct transaction, the earliest first */
+	uint32_t idle_count;
+	struct loop_task retry;
+};
+
+void reuse_init(struct reuse *reuse, struct worker *worker);
+
+/* A warm connection to the server, the latest used, or NULL. */
+struct upstream *reuse_take(struct reuse *reuse, const struct server *server);
+/* A connection that is ready for another transaction. It is kept, or told to quit. */
+void reuse_put(struct reuse *reuse, struct upstream *upstream);
+/* It is going away by itself. */
+void reuse_forget(struct reuse *reuse, struct upstream *upstream);
+
+/* Waits for a free place at the pool; transaction_place_freed() is called. */
+void
+reuse_wait(struct reuse *reuse, struct transaction *transaction, struct pool *pool);
+void reuse_stop_waiting(struct reuse *reuse, struct transaction *transaction);
+
+/* A place at the pool may be free now. */
+void reuse_place_freed(struct reuse *reuse, struct pool *pool);
+/* Runs on the worker's thread after worker_nudge(). */
+void reuse_nudged(struct reuse *reuse);
+
+/* Tells every idle connection to quit. */
+void reuse_close_all(struct reuse *reuse);
+
+/* Counts a connection to the server, below its max_connections. */
+bool server_connection_take(struct server *server);
+void server_connection_put(struct server *server);
+
+#endif

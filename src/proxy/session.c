@@ -1,0 +1,683 @@
+#include "proxy/session.h"
+
+#include "proxy/journal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Input that can not be taken yet: a read, and an unfinished line before it. */
+#define INPUT_MAX (WORKER_SCRATCH + 4096)
+/* Reads of one client before the others have their turn. */
+#define READS_A_TURN 4
+
+enum session_wait {
+	WAIT_NOTHING, /* a server has the word: its time-outs hold */
+	WAIT_GREETING,
+	WAIT_COMMAND,
+	WAIT_CONTENT,
+	WAIT_OUTPUT, /* the client does not read */
+};
+
+static stream_ready on_ready;
+static timer_expired on_timeout;
+static void pump(struct session *session);
+
+void
+session_print_id(const struct session *session, char text[SESSION_ID_MAX])
+{
+	snprintf(text, SESSION_ID_MAX, "%04x-%llx",
+		 session->worker->proxy->tag & 0xffff,
+		 (unsigned long long)session->number);
+}
+
+/* ---- its end ---- */
+
+void
+session_free(struct session *session)
+{
+	smtp_server_fini(&session->smtp);
+	buffer_clear(&session->input);
+	free(session->helo);
+	snapshot_unref(session->snapshot);
+	slab_put(&session->worker->sessions, session);
+}
+
+static void
+bury(struct session *session)
+{
+	struct worker *worker = session->worker;
+
+	list_remove(&session->link);
+	list_append(&worker->dead_sessions, &session->link);
+	loop_undefer(&session->pump);
+	worker_reap_later(worker);
+}
+
+static void
+finish(struct session *session)
+{
+	journal_session(session, session->end);
+	bury(session);
+}
+
+/* The client is no more. What a server may already have is waited for, to log the
+ * truth. */
+static void
+leave(struct session *session, const char *why)
+{
+	struct tally *tally = session->tally;
+
+	if (session->gone)
+		return;
+	session->gone = true;
+	session->end = why;
+	loop_timer_stop(&session->worker->loop, &session->timer);
+	stream_close(&session->stream);
+	atomic_fetch_sub(&tally->active, 1);
+	client_table_leave(&tally->clients, endpoint_hash_address(&session->client));
+	if (session->transaction)
+		transaction_abort(session->transaction);
+	else
+		finish(session);
+}
+
+void
+session_kill(struct session *session)
+{
+	leave(session, "cut");
+}
+
+void
+session_transaction_over(struct session *session)
+{
+	session->transaction = NULL;
+	if (session->gone)
+		finish(session);
+}
+
+static void
+close_after_output(struct session *session, const char *why)
+{
+	if (session->closing)
+		return;
+	session->closing = true;
+	session->end = why;
+}
+
+static void
+say_farewell(struct session *session, const struct smtp_reply *reply, const char *why)
+{
+	smtp_server_farewell(&session->smtp, reply);
+	close_after_output(session, why);
+	session_resume(session);
+}
+
+void
+session_stop(struct session *session)
+{
+	if (session->gone || session->closing)
+		return;
+	session->stopping = true;
+	if (session->transaction && transaction_is_in_flight(session->transaction))
+		return;
+	say_farewell(session,
+		     &SMTP_REPLY("421 4.3.2 Service is shutting down, try again later"),
+		     "stop");
+}
+
+/* ---- answers ---- */
+
+void
+session_answer(struct session *session, uint32_t slot, const struct smtp_reply *reply)
+{
+	if (session->gone)
+		return;
+	if (smtp_server_answer(&session->smtp, slot, reply) != STATUS_OK)
+		close_after_output(session, "no memory");
+	session_resume(session);
+}
+
+void
+session_resume(struct session *session)
+{
+	if (session->gone)
+		return;
+	session->blocked = false;
+	loop_defer(&session->worker->loop, &session->pump);
+}
+
+/* ---- events ---- */
+
+static void
+abort_transaction(struct session *session)
+{
+	if (session->transaction)
+		transaction_abort(session->transaction);
+}
+
+/*
+ * What any server that this client could be given can do. PIPELINING and CHUNKING are
+ * our own; SIZE is the smallest limit on the way.
+ */
+static struct smtp_extensions
+offered_extensions(const struct session *session)
+{
+	const uint32_t passed_on =
+		SMTP_8BITMIME | SMTP_SMTPUTF8 | SMTP_DSN | SMTP_ENHANCEDSTATUSCODES;
+	struct smtp_extensions offered = {0};
+	uint64_t own = session->listener->smtp.max_message_size;
+
+	if (pool_extensions(session->listener->pool->pool, &offered))
+		offered.set &= passed_on;
+	else
+		offered = (struct smtp_extensions){0};
+	offered.set |= SMTP_PIPELINING | SMTP_CHUNKING | SMTP_SIZE;
+	if (own && (offered.size == 0 || own < offered.size))
+		offered.size = own;
+	return offered;
+}
+
+static void
+on_hello(struct session *session, const struct smtp_event *event)
+{
+	struct span name = event->hello.name;
+
+	abort_transaction(session);
+	free(session->helo);
+	session->helo = strndup(name.at, name.length);
+	if (!session->helo ||
+	    smtp_server_hello(&session->smtp, event->slot, event->hello.verb,
+			      offered_extensions(session)) != STATUS_OK)
+		close_after_output(session, "no memory");
+}
+
+static void
+on_mail(struct session *session, const struct smtp_event *event)
+{
+	abort_transaction(session);
+	session->transaction = transaction_new(session, event);
+	if (session->transaction)
+		session_answer(session, event->slot, &SMTP_REPLY("250 2.1.0 Ok"));
+	else
+		session_answer(session, event->slot,
+			       &SMTP_REPLY("451 4.3.1 Out of memory, try again"));
+}
+
+static void
+on_recipient(struct session *session, const struct smtp_event *event)
+{
+	transaction_recipient(session->transaction, event);
+}
+
+static void
+on_data(struct session *session, const struct smtp_event *event)
+{
+	transaction_data_asked(session->transaction, event->slot);
+}
+
+static void
+on_chunk(struct session *session, const struct smtp_event *event)
+{
+	(void)event;
+	transaction_chunk(session->transaction);
+}
+
+static void
+on_body(struct session *session, const struct smtp_event *event)
+{
+	session->block_bytes += (uint32_t)event->body.length;
+	transaction_content(session->transaction, event->body);
+}
+
+static void
+on_chunk_end(struct session *session, const struct smtp_event *event)
+{
+	transaction_chunk_ended(session->transaction, event->slot);
+}
+
+static void
+on_body_end(struct session *session, const struct smtp_event *event)
+{
+	session->messages++;
+	transaction_content_ended(session->transaction, event->slot);
+}
+
+static void
+on_abandon(struct session *session, const struct smtp_event *event)
+{
+	(void)event;
+	if (session->transaction)
+		transaction_abandon(session->transaction);
+}
+
+static void
+on_rset(struct session *session, const struct smtp_event *event)
+{
+	(void)event;
+	abort_transaction(session);
+}
+
+/* The phase of a rejection, as the log names it. */
+static const char *
+phase_of(enum smtp_verb verb)
+{
+	switch (verb) {
+	case SMTP_EHLO:
+	case SMTP_HELO:
+	case SMTP_LHLO:
+		return "helo";
+	case SMTP_MAIL:
+		return "mail";
+	case SMTP_RCPT:
+		return "rcpt";
+	case SMTP_DATA:
+	case SMTP_BDAT:
+		return "data";
+	default:
+		return "command";
+	}
+}
+
+static void
+on_refused(struct session *session, const struct smtp_event *event)
+{
+	struct smtp_reply reply = smtp_reply_of(event->refused.reply);
+
+	journal_reject(session, phase_of(event->refused.verb), event->refused.reason,
+		       span_of(NULL, 0), &reply);
+	if (session->transaction && session->transaction->abandoned)
+		transaction_refused(session->transaction, &reply);
+}
+
+static void
+on_quit(struct session *session, const struct smtp_event *event)
+{
+	(void)event;
+	abort_transaction(session);
+	close_after_output(session, "quit");
+}
+
+static void
+on_close(struct session *session, const struct smtp_event *event)
+{
+	(void)event;
+	abort_transaction(session);
+	close_after_output(session, "refused");
+}
+
+typedef void event_taker(struct session *session, const struct smtp_event *event);
+
+static event_taker *const takers[] = {
+	[SMTP_EVENT_HELLO] = on_hello,         [SMTP_EVENT_MAIL] = on_mail,
+	[SMTP_EVENT_RCPT] = on_recipient,      [SMTP_EVENT_DATA] = on_data,
+	[SMTP_EVENT_CHUNK] = on_chunk,         [SMTP_EVENT_BODY] = on_body,
+	[SMTP_EVENT_CHUNK_END] = on_chunk_end, [SMTP_EVENT_BODY_END] = on_body_end,
+	[SMTP_EVENT_ABANDON] = on_abandon,     [SMTP_EVENT_RSET] = on_rset,
+	[SMTP_EVENT_REFUSED] = on_refused,     [SMTP_EVENT_QUIT] = on_quit,
+	[SMTP_EVENT_CLOSE] = on_close,
+};
+
+/* ---- input ---- */
+
+static bool
+is_congested(struct session *session)
+{
+	session->congested =
+		session->transaction && transaction_is_congested(session->transaction);
+	return session->congested;
+}
+
+/* Takes events until the input is used up, or must wait. */
+static void
+take_events(struct session *session, struct span *input)
+{
+	struct smtp_event event;
+
+	while (!session->closing && !session->gone && !is_congested(session)) {
+		smtp_server_next(&session->smtp, input, &event);
+		if (event.type == SMTP_EVENT_MORE)
+			break;
+		if (event.type == SMTP_EVENT_BLOCKED) {
+			session->blocked = true;
+			break;
+		}
+		takers[event.type](session, &event);
+		if (event.type != SMTP_EVENT_BODY)
+			session->progressed = true;
+	}
+	if (session->transaction)
+		transaction_push(session->transaction);
+}
+
+static void
+take_kept_input(struct session *session)
+{
+	struct span input = buffer_span(&session->input);
+	size_t before = input.length;
+
+	take_events(session, &input);
+	buffer_consume(&session->input, before - input.length);
+}
+
+static bool
+keep_input(struct session *session, struct span input)
+{
+	if (span_is_empty(input) || buffer_append(&session->input, input) == STATUS_OK)
+		return true;
+	close_after_output(session, "no memory");
+	return false;
+}
+
+/* Bytes that have just come: straight from where they were read, where nothing is kept.
+ */
+static void
+take_input(struct session *session, struct span bytes)
+{
+	if (!buffer_is_empty(&session->input)) {
+		if (keep_input(session, bytes))
+			take_kept_input(session);
+		return;
+	}
+	take_events(session, &bytes);
+	if (!session->closing && !session->gone)
+		keep_input(session, bytes);
+}
+
+static bool
+is_in_message(const struct session *session)
+{
+	switch (session->smtp.state) {
+	case SMTP_STATE_BODY:
+	case SMTP_STATE_CHUNK:
+	case SMTP_STATE_CHUNKED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool
+may_read(const struct session *session)
+{
+	return !session->gone && !session->closing && !session->input_ended &&
+	       !session->blocked && !session->congested &&
+	       buffer_is_empty(&session->smtp.output) &&
+	       stream_is_readable(&session->stream);
+}
+
+/* One read; false when there was nothing. */
+static bool
+read_once(struct session *session)
+{
+	char *scratch = session->worker->scratch;
+	size_t count;
+
+	switch (stream_read(&session->stream, scratch, WORKER_SCRATCH, &count)) {
+	case STATUS_OK:
+		take_input(session, span_of(scratch, count));
+		return true;
+	case STATUS_AGAIN:
+		return false;
+	case STATUS_END:
+		session->input_ended = true;
+		return false;
+	default:
+		leave(session, "lost");
+		return false;
+	}
+}
+
+/* ---- output ---- */
+
+static void
+send_output(struct session *session)
+{
+	struct buffer *output = &session->smtp.output;
+
+	while (!buffer_is_empty(output)) {
+		struct span bytes = buffer_span(output);
+		struct iovec vector = {(void *)bytes.at, bytes.length};
+		size_t count;
+
+		switch (stream_write(&session->stream, &vector, 1, &count)) {
+		case STATUS_OK:
+			buffer_consume(output, count);
+			break;
+		case STATUS_AGAIN:
+			return;
+		default:
+			leave(session, "lost");
+			return;
+		}
+	}
+}
+
+/* ---- time ---- */
+
+static enum session_wait
+awaited(const struct session *session)
+{
+	if (!buffer_is_empty(&session->smtp.output))
+		return WAIT_OUTPUT;
+	if (!session->smtp.greeted)
+		return WAIT_GREETING;
+	if (session->congested || session->blocked || smtp_server_owes(&session->smtp))
+		return WAIT_NOTHING;
+	return is_in_message(session) ? WAIT_CONTENT : WAIT_COMMAND;
+}
+
+/* Milliseconds that a wait may take; 0: any. */
+static int64_t
+patience(const struct session *session, enum session_wait wait)
+{
+	switch (wait) {
+	case WAIT_GREETING:
+		return session->listener->greeting_delay;
+	case WAIT_COMMAND:
+		return session->listener->timeouts.command;
+	case WAIT_CONTENT:
+	case WAIT_OUTPUT:
+		return session->listener->timeouts.data;
+	default:
+		return 0;
+	}
+}
+
+static void
+set_timer(struct session *session)
+{
+	enum session_wait wait = awaited(session);
+	struct loop *loop = &session->worker->loop;
+	int64_t limit = session->listener->timeouts.session;
+	int64_t left = session->started + limit - loop->now;
+	int64_t delay = patience(session, wait);
+
+	if (wait == session->wait && !session->progressed &&
+	    !(wait == WAIT_CONTENT && session->block_bytes >= SESSION_BLOCK))
+		return;
+	session->wait = (uint8_t)wait;
+	session->progressed = false;
+	session->block_bytes = 0;
+	if (limit && (delay == 0 || left < delay))
+		delay = left > 0 ? left : 1;
+	if (delay)
+		loop_timer_start(loop, &session->timer, delay);
+	else
+		loop_timer_stop(loop, &session->timer);
+}
+
+static void
+greet(struct session *session)
+{
+	session->progressed = true;
+	if (smtp_server_greet(&session->smtp) != STATUS_OK)
+		leave(session, "no memory");
+	else
+		pump(session);
+}
+
+static void
+on_timeout(struct timer *timer)
+{
+	struct session *session = CONTAINER_OF(timer, struct session, timer);
+
+	switch ((enum session_wait)session->wait) {
+	case WAIT_GREETING:
+		greet(session);
+		break;
+	case WAIT_OUTPUT:
+		leave(session, "timeout");
+		break;
+	case WAIT_NOTHING: /* timeouts.session is over while a server has the word */
+		session->stopping = true;
+		break;
+	default:
+		say_farewell(session,
+			     &SMTP_REPLY("421 4.4.2 Timeout, closing connection"),
+			     "timeout");
+		break;
+	}
+}
+
+/* ---- the pump ---- */
+
+/* Whether all that the client could still be told has been said. */
+static bool
+is_finished(const struct session *session)
+{
+	if (!buffer_is_empty(&session->smtp.output))
+		return false;
+	if (session->closing)
+		return true;
+	return session->input_ended && !session->blocked && !session->congested &&
+	       !smtp_server_owes(&session->smtp);
+}
+
+static void
+pump(struct session *session)
+{
+	if (session->gone)
+		return;
+	if (!buffer_is_empty(&session->smtp.output))
+		send_output(session);
+	if (!session->gone && !session->blocked)
+		take_kept_input(session);
+	for (int reads = 0; may_read(session); reads++) {
+		if (reads == READS_A_TURN) {
+			session_resume(session);
+			break;
+		}
+		if (!read_once(session))
+			break;
+		send_output(session);
+	}
+	if (session->gone)
+		return;
+	send_output(session);
+	if (!session->gone && session->input_ended && is_in_message(session) &&
+	    !session->congested)
+		leave(session, "lost");
+	if (session->gone)
+		return;
+	if (session->stopping && !session->transaction && !session->closing)
+		session_stop(session);
+	if (is_finished(session))
+		leave(session, session->end ? session->end : "lost");
+	else
+		set_timer(session);
+}
+
+static void
+pump_later(struct loop_task *task)
+{
+	pump(CONTAINER_OF(task, struct session, pump));
+}
+
+static void
+on_ready(struct stream *stream)
+{
+	pump(CONTAINER_OF(stream, struct session, stream));
+}
+
+/* ---- its begin ---- */
+
+/* Why this client may not come in; 0: it may. */
+static unsigned
+refusal(const struct listener_snapshot *listener, struct tally *tally,
+	const struct endpoint *client)
+{
+	if (atomic_fetch_add(&tally->active, 1) >= listener->max_connections) {
+		atomic_fetch_sub(&tally->active, 1);
+		return REJECT_CONNECTIONS;
+	}
+	if (client_table_enter(&tally->clients, endpoint_hash_address(client),
+			       listener->max_connections_per_client))
+		return 0;
+	atomic_fetch_sub(&tally->active, 1);
+	return REJECT_CLIENT_CONNECTIONS;
+}
+
+/* One write that may fail: the client is nothing to us yet. */
+static void
+turn_away(int fd, unsigned reason)
+{
+	struct span text = reason == REJECT_CONNECTIONS
+				   ? SPAN("421 4.3.2 Too many connections, try again "
+					  "later\r\n")
+				   : SPAN("421 4.7.0 Too many connections from your "
+					  "address\r\n");
+
+	(void)!send(fd, text.at, text.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(fd);
+}
+
+static void
+begin(struct session *session, int fd)
+{
+	struct worker *worker = session->worker;
+
+	smtp_server_init(&session->smtp, &session->listener->smtp);
+	buffer_init(&session->input, INPUT_MAX);
+	timer_init(&session->timer, on_timeout);
+	session->pump.run = pump_later;
+	session->started = worker->loop.now;
+	session->number =
+		worker->session_number++ * worker->proxy->worker_count + worker->index;
+	list_append(&worker->live_sessions, &session->link);
+	tally_add(&session->tally->sessions, 1);
+	if (stream_adopt(&session->stream, &worker->loop, fd, on_ready) != STATUS_OK)
+		leave(session, "lost");
+	else if (session->listener->greeting_delay)
+		set_timer(session);
+	else
+		greet(session);
+}
+
+void
+session_open(struct worker *worker, const struct listener_snapshot *listener, int fd,
+	     const struct endpoint *client)
+{
+	struct tally *tally = &worker->proxy->tallies[listener->index];
+	unsigned reason = refusal(listener, tally, client);
+	struct session *session;
+
+	if (reason) {
+		journal_refused_client(listener, tally, client, reason);
+		turn_away(fd, reason);
+		return;
+	}
+	session = slab_take(&worker->sessions);
+	if (!session) {
+		atomic_fetch_sub(&tally->active, 1);
+		client_table_leave(&tally->clients, endpoint_hash_address(client));
+		turn_away(fd, REJECT_CONNECTIONS);
+		return;
+	}
+	session->worker = worker;
+	session->listener = listener;
+	session->tally = tally;
+	session->client = *client;
+	session->snapshot = snapshot_ref(worker->proxy->snapshot);
+	begin(session, fd);
+}

@@ -1,0 +1,68 @@
+/*
+ * session: one client. Reads, lets smtp/server take the bytes apart, hands what it
+ * finds to the transaction, writes the answers. One pump does all of it and is run when
+ * the socket is ready or an answer has come. Owner: the worker; freed at the end of the
+ * round in which it ended. Thread: owner. Holds no buffer while idle.
+ */
+#ifndef EVENPOST_PROXY_SESSION_H
+#define EVENPOST_PROXY_SESSION_H
+
+#include "net/stream.h"
+#include "proxy/transaction.h"
+#include "proxy/worker.h"
+#include "smtp/server.h"
+
+/* A client that sends less than this many bytes of content in timeouts.data is too
+ * slow. */
+#define SESSION_BLOCK 1024
+
+#define SESSION_ID_MAX 32
+
+struct session {
+	struct list link; /* in the worker's live or dead sessions */
+	struct stream stream;
+	struct smtp_server smtp;
+	struct worker *worker;
+	struct snapshot *snapshot; /* a reference */
+	const struct listener_snapshot *listener;
+	struct tally *tally;
+	struct transaction *transaction;
+	struct endpoint client;
+	uint64_t number;
+	char *helo;          /* NULL before EHLO */
+	struct buffer input; /* what could not be taken yet */
+	struct timer timer;
+	struct loop_task pump;
+	int64_t started; /* ms, monotonic */
+	uint8_t wait;    /* enum session_wait in session.c: what the timer is for */
+	bool progressed; /* a command, or a block of content, came since it was set */
+	uint32_t messages;
+	uint32_t block_bytes; /* of content since the timer was set */
+	const char *end;      /* why it closes; static */
+	bool input_ended;     /* the client has shut its side */
+	bool closing;         /* close when the output is sent */
+	bool blocked;         /* input waits for an answer */
+	bool congested;       /* input waits for the server to take content */
+	bool stopping;        /* says 421 when the transaction in flight is over */
+	bool gone;            /* the client is no more; a transaction still is */
+};
+
+void session_open(struct worker *worker, const struct listener_snapshot *listener,
+		  int fd, const struct endpoint *client);
+
+/* Answers a slot; the output is sent at the end of the round. */
+void
+session_answer(struct session *session, uint32_t slot, const struct smtp_reply *reply);
+/* Something that the pump waits for has happened. */
+void session_resume(struct session *session);
+/* The transaction has ended; it is freed at the end of the round. */
+void session_transaction_over(struct session *session);
+/* The worker stops: 421 at once, or when the transaction in flight is over. */
+void session_stop(struct session *session);
+/* At once, without a word; whatever is in flight is aborted or left to its server. */
+void session_kill(struct session *session);
+void session_free(struct session *session);
+
+void session_print_id(const struct session *session, char text[SESSION_ID_MAX]);
+
+#endif

@@ -1,0 +1,489 @@
+#include "proxy/upstream.h"
+
+#include "proxy/leg.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+/* Commands that wait to be written: bytes. A leg stops at half of it. */
+#define OUTPUT_MAX 131072
+#define VECTORS 16
+/* Milliseconds that a server has for RSET and QUIT. */
+#define CLEAN_UP_TIMEOUT 10000
+
+static stream_ready on_ready;
+static timer_expired on_timeout;
+
+void
+upstream_await(struct upstream *upstream, int64_t timeout)
+{
+	loop_timer_start(&upstream->worker->loop, &upstream->timer, timeout);
+}
+
+void
+upstream_await_nothing(struct upstream *upstream)
+{
+	loop_timer_stop(&upstream->worker->loop, &upstream->timer);
+}
+
+void
+upstream_flush_later(struct upstream *upstream)
+{
+	if (upstream->state != UPSTREAM_CONNECTING)
+		loop_defer(&upstream->worker->loop, &upstream->flush);
+}
+
+void
+upstream_free(struct upstream *upstream)
+{
+	buffer_clear(&upstream->input);
+	buffer_clear(&upstream->output);
+	server_unref(upstream->server);
+	snapshot_unref(upstream->snapshot);
+	slab_put(&upstream->worker->upstreams, upstream);
+}
+
+void
+upstream_close(struct upstream *upstream)
+{
+	struct worker *worker = upstream->worker;
+
+	if (upstream->state == UPSTREAM_CLOSED)
+		return;
+	if (upstream->state == UPSTREAM_IDLE)
+		reuse_forget(&worker->reuse, upstream);
+	upstream->state = UPSTREAM_CLOSED;
+	upstream->leg = NULL;
+	upstream_await_nothing(upstream);
+	loop_undefer(&upstream->flush);
+	stream_close(&upstream->stream);
+	server_connection_put(upstream->server);
+	list_append(&worker->dead_upstreams, &upstream->link);
+	worker->open_upstreams--;
+	worker_reap_later(worker);
+	reuse_place_freed(&worker->reuse, upstream->pool->pool);
+}
+
+/* Whether the server is at fault when the connection fails now. */
+static bool
+is_to_blame(const struct upstream *upstream)
+{
+	if (upstream->reused && !upstream->answered)
+		return false; /* it had died while it was idle */
+	return upstream->state == UPSTREAM_CONNECTING ||
+	       upstream->state == UPSTREAM_GREETING ||
+	       upstream->state == UPSTREAM_HELLO || upstream->state == UPSTREAM_LEASED;
+}
+
+static void
+fail(struct upstream *upstream, enum server_failure failure, const char *why)
+{
+	struct leg *leg = upstream->leg;
+
+	if (is_to_blame(upstream)) {
+		tally_add(&upstream->server->counters.failures[failure], 1);
+		server_observe(upstream->server, SERVER_TRAFFIC_FAILED, why,
+			       upstream->worker->loop.now);
+	}
+	upstream_close(upstream);
+	if (leg)
+		leg_lost(leg, failure, why);
+}
+
+static void
+say_hello(struct upstream *upstream)
+{
+	const char *verb = upstream->pool->protocol == MAIL_LMTP ? "LHLO"
+			   : upstream->said_helo                 ? "HELO"
+								 : "EHLO";
+	struct span hostname = upstream->snapshot->hostname;
+
+	if (smtp_client_send(&upstream->smtp, SMTP_STEP_HELLO, &upstream->output,
+			     "%s %.*s", verb, SPAN_ARGS(hostname)) != STATUS_OK) {
+		fail(upstream, SERVER_FAILURE_LOST, "out of memory");
+		return;
+	}
+	upstream->state = UPSTREAM_HELLO;
+	upstream_await(upstream, upstream->pool->timeouts.command);
+	upstream_flush_later(upstream);
+}
+
+/* "greeting: 554 no service": on the caller's stack. */
+#define WHY_MAX 200
+static void
+print_why(char why[WHY_MAX], const char *what, const struct smtp_reply *reply)
+{
+	struct span line = smtp_reply_first_line(reply);
+
+	snprintf(why, WHY_MAX, "%s: %.*s", what, SPAN_ARGS(line));
+}
+
+static void
+take_greeting(struct upstream *upstream, const struct smtp_reply *reply)
+{
+	char why[WHY_MAX];
+
+	if (reply->code == 220) {
+		say_hello(upstream);
+		return;
+	}
+	print_why(why, "greeting", reply);
+	fail(upstream, SERVER_FAILURE_GREETING, why);
+}
+
+static void
+take_hello(struct upstream *upstream, const struct smtp_reply *reply)
+{
+	char why[WHY_MAX];
+
+	if (smtp_reply_is_permanent(reply) && !upstream->said_helo &&
+	    upstream->pool->protocol == MAIL_SMTP) {
+		upstream->said_helo = true;
+		say_hello(upstream);
+		return;
+	}
+	if (reply->code != 250) {
+		print_why(why, "EHLO", reply);
+		fail(upstream, SERVER_FAILURE_GREETING, why);
+		return;
+	}
+	if (!upstream->said_helo)
+		upstream->extensions = smtp_extensions_read(reply);
+	server_learn_extensions(upstream->server, upstream->extensions);
+	tally_add(&upstream->server->counters.connects, 1);
+	upstream->state = UPSTREAM_LEASED;
+	upstream_await_nothing(upstream);
+	leg_ready(upstream->leg);
+}
+
+static void
+take_clean_up(struct upstream *upstream, enum smtp_step step,
+	      const struct smtp_reply *reply)
+{
+	if (step == SMTP_STEP_DATA && reply->code == 354)
+		upstream_close(upstream); /* RSET would be content now */
+	else if (step == SMTP_STEP_RSET && reply->code != 250)
+		upstream_quit(upstream);
+	else if (step == SMTP_STEP_RSET)
+		reuse_put(&upstream->worker->reuse, upstream);
+}
+
+static void
+take_reply(struct upstream *upstream, enum smtp_step step,
+	   const struct smtp_reply *reply)
+{
+	switch (upstream->state) {
+	case UPSTREAM_GREETING:
+		take_greeting(upstream, reply);
+		break;
+	case UPSTREAM_HELLO:
+		take_hello(upstream, reply);
+		break;
+	case UPSTREAM_LEASED:
+		leg_replied(upstream->leg, step, reply);
+		upstream->answered = true;
+		break;
+	case UPSTREAM_RESETTING:
+		take_clean_up(upstream, step, reply);
+		break;
+	case UPSTREAM_QUITTING:
+		if (step == SMTP_STEP_QUIT)
+			upstream_close(upstream);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Takes all replies that are complete; false when the connection was closed meanwhile.
+ */
+static bool
+take_replies(struct upstream *upstream, struct span *input)
+{
+	for (;;) {
+		struct smtp_reply reply;
+		enum smtp_step step;
+
+		switch (smtp_client_next(&upstream->smtp, input, &step, &reply)) {
+		case SMTP_CLIENT_REPLY:
+			take_reply(upstream, step, &reply);
+			if (upstream->state == UPSTREAM_CLOSED)
+				return false;
+			break;
+		case SMTP_CLIENT_MORE:
+			return true;
+		case SMTP_CLIENT_BROKEN:
+			fail(upstream, SERVER_FAILURE_LOST, "broken or unasked reply");
+			return false;
+		}
+	}
+}
+
+/* Takes bytes in behind those of an unfinished reply. */
+static bool
+take_bytes(struct upstream *upstream, struct span bytes)
+{
+	struct span input = bytes;
+
+	if (!buffer_is_empty(&upstream->input)) {
+		if (buffer_append(&upstream->input, bytes) != STATUS_OK) {
+			fail(upstream, SERVER_FAILURE_LOST, "a reply without end");
+			return false;
+		}
+		input = buffer_span(&upstream->input);
+	}
+	if (!take_replies(upstream, &input))
+		return false;
+	if (!buffer_is_empty(&upstream->input)) {
+		buffer_consume(&upstream->input,
+			       buffer_length(&upstream->input) - input.length);
+		return true;
+	}
+	if (!span_is_empty(input) &&
+	    buffer_append(&upstream->input, input) != STATUS_OK) {
+		fail(upstream, SERVER_FAILURE_LOST, "a reply without end");
+		return false;
+	}
+	return true;
+}
+
+/* Reads until there is nothing; false when the connection was closed meanwhile. */
+static bool
+receive(struct upstream *upstream)
+{
+	while (stream_is_readable(&upstream->stream)) {
+		size_t count;
+
+		switch (stream_read(&upstream->stream, upstream->worker->scratch,
+				    WORKER_SCRATCH, &count)) {
+		case STATUS_OK:
+			if (!take_bytes(upstream,
+					span_of(upstream->worker->scratch, count)))
+				return false;
+			break;
+		case STATUS_AGAIN:
+			return true;
+		default:
+			fail(upstream, SERVER_FAILURE_LOST, "connection lost");
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool
+finish_connecting(struct upstream *upstream)
+{
+	switch (stream_connected(&upstream->stream)) {
+	case STATUS_OK:
+		upstream->state = UPSTREAM_GREETING;
+		upstream_await(upstream, upstream->pool->timeouts.greeting);
+		return true;
+	case STATUS_AGAIN:
+		return false;
+	case STATUS_REFUSED:
+		fail(upstream, SERVER_FAILURE_CONNECT, "connect refused");
+		return false;
+	case STATUS_TIMEOUT:
+		fail(upstream, SERVER_FAILURE_CONNECT, "connect timed out");
+		return false;
+	default:
+		fail(upstream, SERVER_FAILURE_CONNECT, "unreachable");
+		return false;
+	}
+}
+
+static void
+on_ready(struct stream *stream)
+{
+	struct upstream *upstream = CONTAINER_OF(stream, struct upstream, stream);
+
+	if (upstream->state == UPSTREAM_CONNECTING && !finish_connecting(upstream))
+		return;
+	if (!receive(upstream))
+		return;
+	if (stream_is_writable(stream) && upstream->state != UPSTREAM_IDLE)
+		upstream_flush_later(upstream);
+}
+
+/* What was written: commands first, then the leg's content. */
+static void
+wrote(struct upstream *upstream, size_t count)
+{
+	size_t commands = buffer_length(&upstream->output);
+
+	if (commands > count)
+		commands = count;
+	buffer_consume(&upstream->output, commands);
+	if (upstream->leg)
+		leg_wrote(upstream->leg, count - commands);
+}
+
+/* One write; false when there is nothing more to write or the kernel takes no more. */
+static bool
+flush_once(struct upstream *upstream)
+{
+	struct iovec vectors[VECTORS];
+	struct span output;
+	int used = 0;
+	size_t count;
+
+	if (upstream->leg)
+		leg_prepare(upstream->leg);
+	if (upstream->state == UPSTREAM_CLOSED)
+		return false;
+	output = buffer_span(&upstream->output);
+	if (output.length)
+		vectors[used++] = (struct iovec){(void *)output.at, output.length};
+	if (upstream->leg)
+		used += leg_gather(upstream->leg, vectors + used, VECTORS - used);
+	if (used == 0)
+		return false;
+	switch (stream_write(&upstream->stream, vectors, used, &count)) {
+	case STATUS_OK:
+		wrote(upstream, count);
+		return upstream->state != UPSTREAM_CLOSED;
+	case STATUS_AGAIN:
+		return false;
+	default:
+		/* a refusal may stand in what it sent before it closed */
+		if (receive(upstream))
+			fail(upstream, SERVER_FAILURE_LOST, "connection lost");
+		return false;
+	}
+}
+
+static void
+flush(struct loop_task *task)
+{
+	struct upstream *upstream = CONTAINER_OF(task, struct upstream, flush);
+
+	if (upstream->state == UPSTREAM_CLOSED ||
+	    upstream->state == UPSTREAM_CONNECTING)
+		return;
+	while (flush_once(upstream))
+		;
+	if (upstream->state != UPSTREAM_CLOSED && upstream->leg &&
+	    buffer_is_empty(&upstream->output))
+		leg_flushed(upstream->leg);
+}
+
+static void
+on_timeout(struct timer *timer)
+{
+	struct upstream *upstream = CONTAINER_OF(timer, struct upstream, timer);
+
+	switch (upstream->state) {
+	case UPSTREAM_CONNECTING:
+		fail(upstream, SERVER_FAILURE_CONNECT, "connect timed out");
+		break;
+	case UPSTREAM_GREETING:
+		fail(upstream, SERVER_FAILURE_GREETING, "no greeting in time");
+		break;
+	case UPSTREAM_HELLO:
+	case UPSTREAM_LEASED:
+		fail(upstream, SERVER_FAILURE_TIMEOUT, "no reply in time");
+		break;
+	case UPSTREAM_IDLE:
+		upstream_quit(upstream);
+		break;
+	default:
+		upstream_close(upstream);
+		break;
+	}
+}
+
+static enum status
+start(struct upstream *upstream, struct loop *loop)
+{
+	struct endpoint address;
+	const struct endpoint *source = &upstream->server->source;
+
+	if (!server_address(upstream->server, &address))
+		return STATUS_NOT_FOUND;
+	return stream_connect(&upstream->stream, loop, &address,
+			      source->length ? source : NULL, on_ready);
+}
+
+struct upstream *
+upstream_open(struct worker *worker, struct snapshot *snapshot,
+	      const struct pool_snapshot *pool, struct server *server, struct leg *leg,
+	      enum server_failure *failure, const char **why)
+{
+	struct upstream *upstream = slab_take(&worker->upstreams);
+	enum status status = STATUS_NO_MEMORY;
+
+	*failure = SERVER_FAILURE_CONNECT;
+	if (upstream) {
+		upstream->worker = worker;
+		upstream->snapshot = snapshot_ref(snapshot);
+		upstream->pool = pool;
+		upstream->server = server_ref(server);
+		upstream->leg = leg;
+		stream_init(&upstream->stream);
+		smtp_client_init(&upstream->smtp);
+		timer_init(&upstream->timer, on_timeout);
+		upstream->flush.run = flush;
+		buffer_init(&upstream->output, OUTPUT_MAX);
+		buffer_init(&upstream->input, SMTP_REPLY_BYTES_MAX + WORKER_SCRATCH);
+		status = start(upstream, &worker->loop);
+		if (status == STATUS_OK) {
+			worker->open_upstreams++;
+			upstream_await(upstream, pool->timeouts.connect);
+			return upstream;
+		}
+		upstream_free(upstream);
+	}
+	*why = status == STATUS_NOT_FOUND ? "address not resolved"
+					  : status_name(status);
+	server_connection_put(server);
+	return NULL;
+}
+
+void
+upstream_lend(struct upstream *upstream, struct leg *leg)
+{
+	assert(upstream->state == UPSTREAM_IDLE);
+	upstream->state = UPSTREAM_LEASED;
+	upstream->leg = leg;
+	upstream->reused = true;
+	upstream->answered = false;
+	upstream_await_nothing(upstream);
+}
+
+void
+upstream_release(struct upstream *upstream, bool clean)
+{
+	assert(upstream->state == UPSTREAM_LEASED);
+	upstream->leg = NULL;
+	upstream->reused = false;
+	upstream_await_nothing(upstream);
+	if (clean) {
+		reuse_put(&upstream->worker->reuse, upstream);
+		return;
+	}
+	upstream->state = UPSTREAM_RESETTING;
+	if (smtp_client_send(&upstream->smtp, SMTP_STEP_RSET, &upstream->output,
+			     "RSET") != STATUS_OK) {
+		upstream_close(upstream);
+		return;
+	}
+	upstream_await(upstream, CLEAN_UP_TIMEOUT);
+	upstream_flush_later(upstream);
+}
+
+void
+upstream_quit(struct upstream *upstream)
+{
+	if (upstream->state == UPSTREAM_IDLE)
+		reuse_forget(&upstream->worker->reuse, upstream);
+	upstream->leg = NULL;
+	upstream->state = UPSTREAM_QUITTING;
+	if (smtp_client_send(&upstream->smtp, SMTP_STEP_QUIT, &upstream->output,
+			     "QUIT") != STATUS_OK) {
+		upstream_close(upstream);
+		return;
+	}
+	upstream_await(upstream, CLEAN_UP_TIMEOUT);
+	upstream_flush_later(upstream);
+}

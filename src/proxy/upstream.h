@@ -1,0 +1,91 @@
+/*
+ * upstream: one connection to a server: made, greeted, and lent to one leg after
+ * another. What a leg sends is gathered in one write at the end of the loop's round;
+ * replies and failures are told to the leg that has it.
+ *
+ *     CONNECTING → GREETING → HELLO → LEASED ⇄ RESETTING → IDLE → LEASED …
+ *     any → QUITTING → CLOSED, any → CLOSED
+ *
+ * Owner: the leg while it has it, the worker's reuse while it is idle, itself while it
+ * resets or quits. Thread: owner. Allocates itself from the worker's slab, and its
+ * buffers while they hold something. A closed one is freed at the end of the round.
+ */
+#ifndef EVENPOST_PROXY_UPSTREAM_H
+#define EVENPOST_PROXY_UPSTREAM_H
+
+#include "base/buffer.h"
+#include "net/stream.h"
+#include "proxy/worker.h"
+#include "smtp/client.h"
+
+struct leg;
+
+enum upstream_state {
+	UPSTREAM_CONNECTING,
+	UPSTREAM_GREETING,
+	UPSTREAM_HELLO,
+	UPSTREAM_LEASED,
+	UPSTREAM_RESETTING, /* an aborted transaction is cleaned up; nobody's yet */
+	UPSTREAM_IDLE,
+	UPSTREAM_QUITTING, /* QUIT was sent; waits for 221 */
+	UPSTREAM_CLOSED,
+};
+
+struct upstream {
+	struct list link; /* in reuse, or among the dead */
+	struct stream stream;
+	struct smtp_client smtp;
+	enum upstream_state state;
+	struct worker *worker;
+	struct snapshot *snapshot; /* a reference */
+	const struct pool_snapshot *pool;
+	struct server *server; /* a reference */
+	struct leg *leg;
+	struct smtp_extensions extensions;
+	struct buffer output;
+	struct buffer input; /* an unfinished reply */
+	struct timer timer;
+	struct loop_task flush;
+	uint32_t messages; /* sent over it */
+	bool reused;       /* the lease began on a warm connection */
+	bool answered;     /* a reply came in this lease */
+	bool said_helo;    /* EHLO was refused, HELO is tried */
+};
+
+/*
+ * Starts a connection for the leg; the place is counted already
+ * (server_connection_take). NULL: out of memory or descriptors, with *why set; the
+ * place is given back.
+ */
+struct upstream *
+upstream_open(struct worker *worker, struct snapshot *snapshot,
+	      const struct pool_snapshot *pool, struct server *server, struct leg *leg,
+	      enum server_failure *failure, const char **why);
+
+/* Lends an idle one. */
+void upstream_lend(struct upstream *upstream, struct leg *leg);
+
+/*
+ * The leg is done with it. clean: the server has no transaction open and owes nothing;
+ * else RSET comes first.
+ */
+void upstream_release(struct upstream *upstream, bool clean);
+
+/* Ends it politely: QUIT, then wait for 221. */
+void upstream_quit(struct upstream *upstream);
+
+/* Ends it at once. The leg, if any, is not told. */
+void upstream_close(struct upstream *upstream);
+
+/* What was appended to output, and what the leg has, is written at the end of the
+ * round. */
+void upstream_flush_later(struct upstream *upstream);
+
+/* Limits the wait for what is owed: milliseconds. */
+void upstream_await(struct upstream *upstream, int64_t timeout);
+void upstream_await_nothing(struct upstream *upstream);
+
+/* Frees it; called for the dead at the end of a round. */
+void upstream_free(struct upstream *upstream);
+
+#endif

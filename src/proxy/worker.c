@@ -1,0 +1,224 @@
+#include "proxy/worker.h"
+
+#include "proxy/journal.h"
+#include "proxy/session.h"
+#include "proxy/transaction.h"
+#include "proxy/upstream.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#define SPARE_BLOCKS 256 /* 4 MiB */
+
+struct worker_listener {
+	struct listener listener;
+	struct worker *worker;
+	const struct listener_snapshot *settings;
+	char farewell[320]; /* for a client that there is no descriptor for */
+};
+
+uint64_t
+worker_random(struct worker *worker)
+{
+	uint64_t x = worker->random;
+
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	worker->random = x;
+	return x * 0x2545f4914f6cdd1du;
+}
+
+/* ---- the dead ---- */
+
+static void
+reap(struct loop_task *task)
+{
+	struct worker *worker = CONTAINER_OF(task, struct worker, reap);
+
+	LIST_EACH (&worker->dead_transactions, at) {
+		list_remove(at);
+		transaction_free(CONTAINER_OF(at, struct transaction, link));
+	}
+	LIST_EACH (&worker->dead_upstreams, at) {
+		list_remove(at);
+		upstream_free(CONTAINER_OF(at, struct upstream, link));
+	}
+	LIST_EACH (&worker->dead_sessions, at) {
+		list_remove(at);
+		session_free(CONTAINER_OF(at, struct session, link));
+	}
+	worker_check_stopped(worker);
+}
+
+void
+worker_reap_later(struct worker *worker)
+{
+	loop_defer(&worker->loop, &worker->reap);
+}
+
+/* ---- stopping ---- */
+
+void
+worker_check_stopped(struct worker *worker)
+{
+	if (worker->stopping && list_is_empty(&worker->live_sessions) &&
+	    worker->open_upstreams == 0)
+		loop_stop(&worker->loop);
+}
+
+static void
+close_listeners(struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->listener_count; i++)
+		listener_close(&worker->listeners[i].listener);
+}
+
+/* shutdown-timeout is over: what is in flight is cut; its clients keep their messages.
+ */
+static void
+on_stop_timeout(struct timer *timer)
+{
+	struct worker *worker = CONTAINER_OF(timer, struct worker, stop_timer);
+
+	log_message(LOG_WARNING, "stop", "shutdown-timeout is over, sessions are cut");
+	loop_stop(&worker->loop);
+}
+
+/*
+ * No new clients; those without a message in flight hear 421 at once, the others when
+ * the final reply has been given. The loop ends with the last of them. A second call
+ * ends it now.
+ */
+static void
+worker_stop(struct letter *letter)
+{
+	struct worker *worker = CONTAINER_OF(letter, struct worker, stop_letter);
+
+	worker->stopping = true;
+	close_listeners(worker);
+	reuse_close_all(&worker->reuse);
+	loop_timer_start(&worker->loop, &worker->stop_timer,
+			 worker->proxy->snapshot->shutdown_timeout);
+	LIST_EACH (&worker->live_sessions, at) {
+		session_stop(CONTAINER_OF(at, struct session, link));
+	}
+	worker_check_stopped(worker);
+}
+
+void
+worker_ask_stop(struct worker *worker)
+{
+	mailbox_post(&worker->mailbox, &worker->stop_letter);
+}
+
+/* ---- nudging ---- */
+
+static void
+on_nudge(struct letter *letter)
+{
+	struct worker *worker = CONTAINER_OF(letter, struct worker, nudge_letter);
+
+	atomic_store(&worker->nudged, false);
+	reuse_nudged(&worker->reuse);
+}
+
+void
+worker_nudge(struct worker *worker)
+{
+	if (!atomic_exchange(&worker->nudged, true))
+		mailbox_post(&worker->mailbox, &worker->nudge_letter);
+}
+
+/* ---- life ---- */
+
+static uint64_t
+seed(uint32_t index)
+{
+	uint64_t value = 0;
+
+	if (getrandom(&value, sizeof(value), GRND_NONBLOCK) != sizeof(value))
+		value = (uint64_t)loop_microseconds();
+	return (value ^ index) | 1;
+}
+
+enum status
+worker_init(struct worker *worker, struct proxy *proxy, uint32_t index)
+{
+	uint32_t listeners = 0;
+	enum status status;
+
+	*worker =
+		(struct worker){.proxy = proxy, .index = index, .random = seed(index)};
+	for (uint32_t i = 0; i < proxy->snapshot->listener_count; i++)
+		listeners += proxy->snapshot->listeners[i].bind_count;
+	worker->scratch = malloc(WORKER_SCRATCH);
+	worker->listeners = calloc(listeners, sizeof(*worker->listeners));
+	if (!worker->scratch || (listeners && !worker->listeners))
+		return STATUS_NO_MEMORY;
+	slab_init(&worker->sessions, sizeof(struct session));
+	slab_init(&worker->transactions, sizeof(struct transaction));
+	slab_init(&worker->upstreams, sizeof(struct upstream));
+	chain_pool_init(&worker->blocks, SPARE_BLOCKS);
+	list_init(&worker->live_sessions);
+	list_init(&worker->dead_sessions);
+	list_init(&worker->dead_transactions);
+	list_init(&worker->dead_upstreams);
+	worker->reap.run = reap;
+	worker->stop_letter.open = worker_stop;
+	worker->nudge_letter.open = on_nudge;
+	timer_init(&worker->stop_timer, on_stop_timeout);
+	reuse_init(&worker->reuse, worker);
+	status = loop_open(&worker->loop);
+	return status == STATUS_OK ? mailbox_open(&worker->mailbox, &worker->loop)
+				   : status;
+}
+
+static void
+accepted(struct listener *listener, int fd, const struct endpoint *peer)
+{
+	struct worker_listener *own =
+		CONTAINER_OF(listener, struct worker_listener, listener);
+
+	session_open(own->worker, own->settings, fd, peer);
+}
+
+enum status
+worker_listen(struct worker *worker, const struct listener_snapshot *settings, int fd)
+{
+	struct worker_listener *own = &worker->listeners[worker->listener_count++];
+	int length = snprintf(own->farewell, sizeof(own->farewell),
+			      "421 4.3.2 %.*s Too busy, try again later\r\n",
+			      SPAN_ARGS(settings->smtp.hostname));
+
+	own->worker = worker;
+	own->settings = settings;
+	return listener_open(&own->listener, &worker->loop, fd,
+			     span_of(own->farewell, (size_t)length), accepted);
+}
+
+void
+worker_run(struct worker *worker)
+{
+	loop_run(&worker->loop);
+}
+
+void
+worker_fini(struct worker *worker)
+{
+	close_listeners(worker);
+	LIST_EACH (&worker->live_sessions, at) {
+		session_kill(CONTAINER_OF(at, struct session, link));
+	}
+	reuse_close_all(&worker->reuse);
+	reap(&worker->reap);
+	mailbox_close(&worker->mailbox);
+	loop_close(&worker->loop);
+	slab_fini(&worker->sessions);
+	slab_fini(&worker->transactions);
+	slab_fini(&worker->upstreams);
+	chain_pool_fini(&worker->blocks);
+	free(worker->listeners);
+	free(worker->scratch);
+}

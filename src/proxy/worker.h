@@ -1,0 +1,85 @@
+/*
+ * worker: what one worker thread owns of the proxy: its loop, its sessions, its warm
+ * connections to servers, its memory. Workers share nothing but the atomics of servers,
+ * pools and tallies, and talk through mailboxes.
+ * Owner: the app. Thread: owner, apart from worker_ask_stop() and worker_nudge().
+ */
+#ifndef EVENPOST_PROXY_WORKER_H
+#define EVENPOST_PROXY_WORKER_H
+
+#include "base/chain.h"
+#include "base/slab.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "net/mailbox.h"
+#include "proxy/reuse.h"
+#include "proxy/tally.h"
+
+/* Bytes read from a client or a server at once. */
+#define WORKER_SCRATCH 65536
+
+struct worker_listener;
+
+/* What all workers share; frozen but for the atomics behind the pointers. */
+struct proxy {
+	struct snapshot *snapshot;
+	struct tally *tallies; /* by listener index */
+	struct worker *workers;
+	uint32_t worker_count;
+	uint32_t tag; /* tells the ids of one run of the program from another's */
+};
+
+struct worker {
+	struct proxy *proxy;
+	uint32_t index;
+	struct loop loop;
+	struct mailbox mailbox;
+	struct letter stop_letter;
+	struct letter nudge_letter;
+	atomic_bool nudged;
+	struct worker_listener *listeners;
+	uint32_t listener_count;
+	struct slab sessions;
+	struct slab transactions;
+	struct slab upstreams;
+	struct chain_pool blocks;
+	struct list live_sessions;
+	struct list dead_sessions; /* freed at the end of the round */
+	struct list dead_transactions;
+	struct list dead_upstreams;
+	struct loop_task reap;
+	struct reuse reuse;
+	char *scratch;
+	uint64_t random;
+	uint64_t session_number;
+	uint32_t open_upstreams;
+	bool stopping;
+	struct timer stop_timer;
+	void (*stopped)(struct worker *worker); /* all is finished; the loop ends */
+};
+
+/* Opens loop and mailbox. STATUS_NO_MEMORY, STATUS_SYSTEM. */
+MUST_CHECK enum status
+worker_init(struct worker *worker, struct proxy *proxy, uint32_t index);
+/* Accepts on fd for a listener of the snapshot; the fd is the worker's from now on. */
+MUST_CHECK enum status
+worker_listen(struct worker *worker, const struct listener_snapshot *listener, int fd);
+/* Until worker_ask_stop() and the last session's end. */
+void worker_run(struct worker *worker);
+void worker_fini(struct worker *worker);
+
+/* Thread: any. Graceful: see worker_stop() in worker.c. */
+void worker_ask_stop(struct worker *worker);
+
+/* Thread: any. There may be a free place for a transaction that waits. */
+void worker_nudge(struct worker *worker);
+
+/* xorshift64*: cheap and good enough to choose servers. */
+uint64_t worker_random(struct worker *worker);
+
+/* The dead lists are emptied at the end of this round. */
+void worker_reap_later(struct worker *worker);
+/* A session or upstream is gone: was it the last one of a worker that stops? */
+void worker_check_stopped(struct worker *worker);
+
+#endif
