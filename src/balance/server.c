@@ -511,6 +511,12 @@ server_observe(struct server *server, enum server_observation observation,
 }
 
 bool
+server_passes_probes(const struct server *server)
+{
+	return health_of(server).marks & MARK_PASSED;
+}
+
+bool
 server_is_counted_ejected(const struct server *server)
 {
 	return health_of(server).marks & MARK_EJECTED;
@@ -554,8 +560,8 @@ server_warmth(const struct server *server, int64_t now)
 	return now <= since ? 0 : (uint32_t)((now - since) * 256 / slow_start);
 }
 
-static unsigned
-reply_bucket(uint64_t microseconds)
+unsigned
+server_reply_bucket(uint64_t microseconds)
 {
 	unsigned bucket = 0;
 
@@ -574,8 +580,9 @@ server_count_reply(struct server *server, uint64_t microseconds)
 		atomic_load_explicit(&server->reply_ewma, memory_order_relaxed);
 	uint64_t next;
 
-	atomic_fetch_add_explicit(&server->counters.replies[reply_bucket(microseconds)],
-				  1, memory_order_relaxed);
+	atomic_fetch_add_explicit(
+		&server->counters.replies[server_reply_bucket(microseconds)], 1,
+		memory_order_relaxed);
 	atomic_fetch_add_explicit(&server->counters.reply_us, microseconds,
 				  memory_order_relaxed);
 	do {

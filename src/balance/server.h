@@ -54,6 +54,8 @@ struct server_rules {
 /* Histogram bounds of replies to the end of data, in milliseconds; the last is open. */
 #define SERVER_REPLY_BUCKETS 12
 extern const uint32_t server_reply_bounds[SERVER_REPLY_BUCKETS - 1];
+/* The bucket that counts a time: the first whose bound it does not pass. */
+unsigned server_reply_bucket(uint64_t microseconds);
 
 struct server_counters {
 	_Atomic uint64_t messages;   /* accepted; connection mode: connections served */
@@ -166,6 +168,12 @@ bool server_observe(struct server *server, enum server_observation observation,
  * Thread: any; the control thread calls it for each server a few times a second.
  */
 bool server_tick(struct server *server, int64_t now);
+
+/*
+ * The verdict of the probes, whatever else keeps the server in or out of use. False
+ * before the first result. True where it is not probed.
+ */
+bool server_passes_probes(const struct server *server);
 
 /* Whether it counts in pool->ejected still. */
 bool server_is_counted_ejected(const struct server *server);

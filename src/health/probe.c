@@ -1,0 +1,455 @@
+#include "health/probe.h"
+
+#include "balance/server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+/* Bytes read at a time. */
+#define READ_SIZE 4096
+
+static const char *const kind_names[] = {
+	[PROBE_NONE] = "none", [PROBE_TCP] = "tcp",           [PROBE_BANNER] = "banner",
+	[PROBE_EHLO] = "ehlo", [PROBE_STARTTLS] = "starttls", [PROBE_MAIL] = "mail",
+	[PROBE_RCPT] = "rcpt", [PROBE_SCRIPT] = "script",
+};
+
+const char *
+probe_kind_name(enum probe_kind kind)
+{
+	return kind_names[kind];
+}
+
+/* What is said after the greeting; each ends with QUIT. */
+static const uint8_t scripts[][5] = {
+	[PROBE_BANNER] = {SMTP_STEP_QUIT},
+	[PROBE_EHLO] = {SMTP_STEP_HELLO, SMTP_STEP_QUIT},
+	[PROBE_MAIL] = {SMTP_STEP_HELLO, SMTP_STEP_MAIL, SMTP_STEP_RSET,
+			SMTP_STEP_QUIT},
+	[PROBE_RCPT] = {SMTP_STEP_HELLO, SMTP_STEP_MAIL, SMTP_STEP_RCPT, SMTP_STEP_RSET,
+			SMTP_STEP_QUIT},
+};
+static const uint8_t quit_script[] = {SMTP_STEP_QUIT};
+
+void
+probe_init(struct probe *probe, struct loop *loop)
+{
+	*probe = (struct probe){.loop = loop};
+	stream_init(&probe->stream);
+	program_init(&probe->program);
+	probe_record_init(&probe->record);
+	buffer_init(&probe->input, SMTP_REPLY_BYTES_MAX + READ_SIZE);
+	buffer_init(&probe->output, READ_SIZE);
+}
+
+void
+probe_stop(struct probe *probe)
+{
+	loop_timer_stop(probe->loop, &probe->deadline);
+	stream_close(&probe->stream);
+	program_stop(&probe->program);
+	program_clear(&probe->program);
+	buffer_clear(&probe->input);
+	buffer_clear(&probe->output);
+	probe->running = false;
+}
+
+void
+probe_fini(struct probe *probe)
+{
+	probe_stop(probe);
+	probe_record_clear(&probe->record);
+}
+
+/* The result is there, or all went well. */
+static void
+finish(struct probe *probe)
+{
+	probe_record_result(&probe->record, true, "ok");
+	probe->record.took_us = loop_microseconds() - probe->began;
+	probe_stop(probe);
+	probe->ended(probe);
+}
+
+/* The word for a step in results; the reply to it is what something is the matter with.
+ */
+static const char *
+step_word(const struct probe *probe)
+{
+	switch (probe->asked) {
+	case SMTP_STEP_GREETING:
+		return "greeting";
+	case SMTP_STEP_HELLO:
+		if (probe->plan->protocol == MAIL_LMTP)
+			return "LHLO";
+		return probe->plain_hello ? "HELO" : "EHLO";
+	case SMTP_STEP_MAIL:
+		return "MAIL";
+	case SMTP_STEP_RCPT:
+		return "RCPT";
+	case SMTP_STEP_RSET:
+		return "RSET";
+	default:
+		return "QUIT";
+	}
+}
+
+/* "5s", or "250ms". */
+static const char *
+print_timeout(const struct probe *probe, char text[24])
+{
+	int64_t timeout = probe->plan->timeout;
+
+	if (timeout % 1000)
+		snprintf(text, 24, "%lldms", (long long)timeout);
+	else
+		snprintf(text, 24, "%llds", (long long)(timeout / 1000));
+	return text;
+}
+
+static void
+deadline_passed(struct timer *timer)
+{
+	struct probe *probe = CONTAINER_OF(timer, struct probe, deadline);
+	struct probe_record *record = &probe->record;
+	char text[24];
+	const char *time = print_timeout(probe, text);
+
+	if (probe->plan->kind == PROBE_SCRIPT && probe->program.pid) {
+		/* It is gone in a moment, and then the probe ends. */
+		probe_record_result(record, false, "no end of script in %s", time);
+		program_kill(&probe->program);
+		return;
+	}
+	if (probe->connecting)
+		probe_record_result(record, false, "no connection in %s", time);
+	else if (probe->asked == SMTP_STEP_GREETING)
+		probe_record_result(record, false, "no greeting in %s", time);
+	else
+		probe_record_result(record, false, "no reply to %s in %s",
+				    step_word(probe), time);
+	finish(probe);
+}
+
+/* Ends it at the end of this round, with the result that is set. */
+static void
+finish_soon(struct probe *probe)
+{
+	stream_close(&probe->stream);
+	loop_timer_start(probe->loop, &probe->deadline, 0);
+}
+
+static enum status
+append_step(struct probe *probe, enum smtp_step step)
+{
+	const struct probe_plan *plan = probe->plan;
+	struct smtp_client *client = &probe->client;
+	struct buffer *output = &probe->output;
+
+	switch (step) {
+	case SMTP_STEP_HELLO:
+		return smtp_client_send(client, step, output, "%s %.*s",
+					step_word(probe), SPAN_ARGS(plan->hostname));
+	case SMTP_STEP_MAIL:
+		return smtp_client_send(client, step, output, "MAIL FROM:<%.*s>",
+					SPAN_ARGS(plan->sender));
+	case SMTP_STEP_RCPT:
+		return smtp_client_send(client, step, output, "RCPT TO:<%.*s>",
+					SPAN_ARGS(plan->recipient));
+	default:
+		return smtp_client_send(client, step, output, "%s", step_word(probe));
+	}
+}
+
+/* False: it has ended. */
+static bool
+send_step(struct probe *probe, enum smtp_step step)
+{
+	size_t before = buffer_length(&probe->output);
+
+	probe->asked = step;
+	if (append_step(probe, step) != STATUS_OK) {
+		probe_record_result(&probe->record, false, "%s cannot be sent",
+				    step_word(probe));
+		finish(probe);
+		return false;
+	}
+	probe_record_add(&probe->record, "C",
+			 span_skip(buffer_span(&probe->output), before));
+	return true;
+}
+
+static void
+take_hello(struct probe *probe, const struct smtp_reply *reply)
+{
+	struct smtp_extensions none = {0};
+
+	server_learn_extensions(
+		probe->server, probe->plain_hello ? none : smtp_extensions_read(reply));
+}
+
+/*
+ * A refusal decides, but the visit still ends with QUIT, unless the server ends it
+ * (421). A server too old for EHLO is asked with HELO, as traffic would.
+ * False: the probe has ended.
+ */
+static bool
+take_reply(struct probe *probe, enum smtp_step step, const struct smtp_reply *reply)
+{
+	probe_record_add(&probe->record, "S", reply->text);
+	if (step == SMTP_STEP_QUIT) {
+		finish(probe);
+		return false;
+	}
+	if (step == SMTP_STEP_HELLO && smtp_reply_is_permanent(reply) &&
+	    probe->plan->protocol == MAIL_SMTP && !probe->plain_hello) {
+		probe->plain_hello = true;
+		return send_step(probe, SMTP_STEP_HELLO);
+	}
+	if (!smtp_reply_is_positive(reply)) {
+		struct span line = smtp_reply_first_line(reply);
+
+		probe_record_result(&probe->record, false, "%s %.*s", step_word(probe),
+				    SPAN_ARGS(line));
+		probe->script = quit_script;
+	} else if (step == SMTP_STEP_HELLO) {
+		take_hello(probe, reply);
+	}
+	if (reply->code == 421) {
+		finish(probe);
+		return false;
+	}
+	return send_step(probe, *probe->script++);
+}
+
+static bool
+fail_reply(struct probe *probe, struct span input, const char *what)
+{
+	probe_record_add(&probe->record, "S", input);
+	probe_record_result(&probe->record, false, "%s: %s", step_word(probe), what);
+	finish(probe);
+	return false;
+}
+
+/* One reply, if it is there whole: more cannot be owed. False: the probe has ended. */
+static bool
+take_input(struct probe *probe)
+{
+	struct span input = buffer_span(&probe->input);
+	enum smtp_step step;
+	struct smtp_reply reply;
+
+	switch (smtp_client_next(&probe->client, &input, &step, &reply)) {
+	case SMTP_CLIENT_MORE:
+		return true;
+	case SMTP_CLIENT_BROKEN:
+		return fail_reply(probe, input, "not an SMTP reply");
+	case SMTP_CLIENT_REPLY:
+		break;
+	}
+	if (!span_is_empty(input) && step != SMTP_STEP_QUIT)
+		return fail_reply(probe, buffer_span(&probe->input),
+				  "a reply that was not asked for");
+	if (!take_reply(probe, step, &reply))
+		return false;
+	buffer_consume(&probe->input, buffer_length(&probe->input));
+	return true;
+}
+
+/* A server may close at QUIT without a word: it has shown what it was asked for. */
+static void
+take_end(struct probe *probe)
+{
+	if (probe->asked != SMTP_STEP_QUIT)
+		probe_record_result(&probe->record, false, "connection lost %s %s",
+				    probe->asked == SMTP_STEP_GREETING ? "before the"
+								       : "after",
+				    step_word(probe));
+	finish(probe);
+}
+
+/* False: the probe has ended. */
+static bool
+write_output(struct probe *probe)
+{
+	while (!buffer_is_empty(&probe->output)) {
+		struct span output = buffer_span(&probe->output);
+		struct iovec vector = {(char *)output.at, output.length};
+		size_t count;
+		enum status status = stream_write(&probe->stream, &vector, 1, &count);
+
+		if (status == STATUS_AGAIN)
+			return true;
+		if (status != STATUS_OK) {
+			take_end(probe);
+			return false;
+		}
+		buffer_consume(&probe->output, count);
+	}
+	return true;
+}
+
+/* Reads until there is no more. False: the probe has ended. */
+static bool
+read_input(struct probe *probe)
+{
+	for (;;) {
+		char *room;
+		size_t count = 0;
+		enum status status = buffer_reserve(&probe->input, READ_SIZE, &room);
+
+		if (status == STATUS_OK) {
+			status = stream_read(&probe->stream, room, READ_SIZE, &count);
+			buffer_commit(&probe->input, count);
+		}
+		if (status == STATUS_AGAIN)
+			return true;
+		if (status != STATUS_OK) {
+			take_end(probe);
+			return false;
+		}
+		if (!take_input(probe))
+			return false;
+	}
+}
+
+static void
+converse(struct probe *probe)
+{
+	while (read_input(probe) && write_output(probe))
+		if (!stream_is_readable(&probe->stream))
+			return;
+}
+
+static void
+connect_failed(struct probe *probe, enum status status)
+{
+	if (status == STATUS_REFUSED || status == STATUS_TIMEOUT)
+		probe_record_result(&probe->record, false, "connect %s",
+				    status_name(status));
+	else
+		probe_record_result(&probe->record, false, "connect: %s",
+				    strerror(errno));
+}
+
+static void
+stream_is_ready(struct stream *stream)
+{
+	struct probe *probe = CONTAINER_OF(stream, struct probe, stream);
+
+	if (probe->connecting) {
+		enum status status = stream_connected(stream);
+
+		if (status == STATUS_AGAIN)
+			return;
+		probe->connecting = false;
+		if (status != STATUS_OK)
+			connect_failed(probe, status);
+		if (status != STATUS_OK || probe->plan->kind == PROBE_TCP) {
+			finish(probe);
+			return;
+		}
+	}
+	converse(probe);
+}
+
+static void
+start_conversation(struct probe *probe, const struct endpoint *address)
+{
+	const struct endpoint *source = &probe->server->source;
+	enum status status;
+
+	probe->script = probe->plan->kind == PROBE_TCP ? quit_script
+						       : scripts[probe->plan->kind];
+	probe->asked = SMTP_STEP_GREETING;
+	probe->plain_hello = false;
+	probe->connecting = true;
+	smtp_client_init(&probe->client);
+	status = stream_connect(&probe->stream, probe->loop, address,
+				source->length ? source : NULL, stream_is_ready);
+	if (status != STATUS_OK) {
+		connect_failed(probe, status);
+		finish_soon(probe);
+	}
+}
+
+/* The first line it wrote is its word for what is wrong. */
+static void
+script_ended(struct program *program)
+{
+	struct probe *probe = CONTAINER_OF(program, struct probe, program);
+	struct span text = buffer_span(&program->text);
+
+	probe_record_add(&probe->record, "S", text);
+	if (program->status != 0) {
+		struct span line = span_trim(span_cut(&text, '\n'));
+
+		if (program->status < 0)
+			probe_record_result(&probe->record, false, "script was killed");
+		else if (span_is_empty(line))
+			probe_record_result(&probe->record, false, "script exit %d",
+					    program->status);
+		else
+			probe_record_result(&probe->record, false,
+					    "script exit %d: %.*s", program->status,
+					    SPAN_ARGS(line));
+	}
+	finish(probe);
+}
+
+static void
+start_script(struct probe *probe, const struct endpoint *address)
+{
+	char path[4096], host[ENDPOINT_TEXT_MAX], port[8];
+	char *arguments[] = {path, host, port, NULL};
+	enum status status;
+
+	snprintf(path, sizeof(path), "%.*s", SPAN_ARGS(probe->plan->script));
+	snprintf(port, sizeof(port), "%u", endpoint_port(address));
+	endpoint_print_address(address, host);
+	probe_record_add(&probe->record, "C", span_from_string(path));
+	status = program_start(&probe->program, probe->loop, arguments, script_ended);
+	if (status != STATUS_OK) {
+		probe_record_result(&probe->record, false, "script cannot be run: %s",
+				    status_name(status));
+		finish_soon(probe);
+	}
+}
+
+static int64_t
+wall_milliseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void
+probe_start(struct probe *probe, const struct probe_plan *plan, struct server *server,
+	    probe_ended *ended)
+{
+	struct endpoint address;
+
+	assert(!probe->running && plan->kind != PROBE_NONE &&
+	       plan->kind != PROBE_STARTTLS);
+	probe->running = true;
+	probe->plan = plan;
+	probe->server = server;
+	probe->ended = ended;
+	probe->began = loop_microseconds();
+	probe_record_clear(&probe->record);
+	probe->record.at = wall_milliseconds();
+	timer_init(&probe->deadline, deadline_passed);
+	loop_timer_start(probe->loop, &probe->deadline, plan->timeout);
+	if (!server_address(server, &address)) {
+		probe_record_result(&probe->record, false, "address not resolved");
+		finish_soon(probe);
+	} else if (plan->kind == PROBE_SCRIPT) {
+		start_script(probe, &address);
+	} else {
+		start_conversation(probe, &address);
+	}
+}
