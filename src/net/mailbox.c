@@ -13,8 +13,7 @@ mailbox_append(struct mailbox *mailbox, struct letter *letter)
 	struct letter *before;
 
 	atomic_store_explicit(&letter->next, NULL, memory_order_relaxed);
-	/* release: what is in the letter is seen by who finds it; acquire: so is its
-	 * room */
+	/* release: the letter is written; acquire: so is the one before it */
 	before = atomic_exchange_explicit(&mailbox->newest, letter,
 					  memory_order_acq_rel);
 	/* until this store the queue is cut here, and mailbox_take() waits for our ring

@@ -1,7 +1,6 @@
 #include "net/resolver.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +15,7 @@ enum { TYPE_A = 1, TYPE_AAAA = 28, CLASS_IN = 1 };
 enum { RCODE_NO_ERROR = 0, RCODE_NAME_ERROR = 3 };
 
 struct resolver {
-	struct ub_ctx
-		*unbound; /* has a thread of its own, from the first question on */
+	struct ub_ctx *unbound; /* from the first question on with its own thread */
 	struct loop *loop;
 	struct loop_source source;
 	struct list resolutions;

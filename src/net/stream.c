@@ -45,8 +45,7 @@ stream_adopt(struct stream *stream, struct loop *loop, int fd, stream_ready *on_
 
 	stream_init(stream);
 	status = stream_take(stream, loop, fd, on_ready);
-	/* a fresh connection takes bytes: its greeting need not wait for the kernel's
-	 * word */
+	/* a fresh connection takes bytes: its greeting need not wait for a round */
 	if (!status)
 		stream->source.ready = LOOP_WRITABLE;
 	return status;
@@ -86,8 +85,7 @@ socket_bind(int fd, const struct endpoint *source)
 {
 	const int on = 1;
 
-	/* the port is chosen at connect: then two servers may be reached from the same
-	 * one */
+	/* the port is chosen at connect: one port may then serve for many servers */
 	if (endpoint_family(source) != AF_UNIX && endpoint_port(source) == 0)
 		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
 	return bind(fd, &source->address.any, source->length);

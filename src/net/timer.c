@@ -116,8 +116,7 @@ static struct slot_found
 level_next(const struct timer_wheel *wheel, unsigned level)
 {
 	unsigned shift = DIGIT_BITS * level;
-	/* the lowest level's current slot is still to be fired; higher ones are done
-	 * with */
+	/* higher levels are done with their current slot, the lowest may not be */
 	unsigned skipped = level == 0 ? 0 : 1;
 	unsigned from = ((unsigned)(wheel->tick >> shift) + skipped) & DIGIT_MASK;
 	uint64_t bits = wheel->occupied[level];

@@ -168,8 +168,11 @@ sender_run(void *argument)
 {
 	struct numbered *mine = argument;
 
-	for (int number = 0; number < LETTERS_EACH; number++)
+	for (int number = 0; number < LETTERS_EACH; number++) {
+		/* written here, so that a missing barrier shows */
+		mine[number].number = number;
 		mailbox_post(&mailbox, &mine[number].letter);
+	}
 	return NULL;
 }
 
@@ -194,14 +197,12 @@ many_senders_keep_their_order(void **state)
 			letters[sender][number] = (struct numbered){
 				.letter.open = numbered_open,
 				.sender = sender,
-				.number = number,
 			};
 		assert_int_equal(pthread_create(&threads[sender], NULL, sender_run,
 						letters[sender]),
 				 0);
 	}
-	/* a lost wake would leave it waiting for ever: the test then runs out of time
-	 */
+	/* a lost wake would leave it waiting until the test's time is up */
 	while (!all_opened())
 		loop_round(&loop, 1000000);
 	for (int sender = 0; sender < SENDERS; sender++)

@@ -10,7 +10,7 @@
 /* cmocka wants the above first */
 #include <cmocka.h>
 
-enum { A = 1, CNAME = 5, AAAA = 28 };
+enum { A = 1, AAAA = 28 };
 enum { NO_ERROR = 0, FAILED = 2, NO_NAME = 3, SILENT = 255 };
 
 /* What the server says; to what is not listed: no error, and no data. */
@@ -90,6 +90,17 @@ record_write(uint8_t *at, const struct zone_row *row, unsigned copy)
 	return 12u + length;
 }
 
+/* SOA, root names and all: what is not there may be remembered for a minute. */
+static size_t
+absence_write(uint8_t *at)
+{
+	const uint8_t record[34] = {0xc0, 12, 0,  6, 0,  1,        0,
+				    0,    0,  60, 0, 22, [33] = 60};
+
+	memcpy(at, record, sizeof(record));
+	return sizeof(record);
+}
+
 /* Makes the query in place into its answer; returns its length, 0 for none. */
 static size_t
 answer_write(uint8_t packet[2048])
@@ -98,15 +109,20 @@ answer_write(uint8_t packet[2048])
 	const uint8_t *type = name_read(packet + 12, name);
 	const struct zone_row *row = zone_find(name, type[1]);
 	size_t length = (size_t)(type + 4 - packet);
-	const uint8_t counts[] = {0, 1, 0, row ? (uint8_t)row->copies : 0, 0, 0, 0, 0};
+	const int rcode = row ? row->rcode : NO_ERROR;
+	const unsigned copies = row ? row->copies : 0;
+	const bool absent = copies == 0 && rcode != FAILED;
+	const uint8_t counts[] = {0, 1, 0, (uint8_t)copies, 0, absent, 0, 0};
 
-	if (row && row->rcode == SILENT)
+	if (rcode == SILENT)
 		return 0;
 	packet[2] = 0x81;
-	packet[3] = (uint8_t)(0x80 | (row ? row->rcode : NO_ERROR));
+	packet[3] = (uint8_t)(0x80 | rcode);
 	memcpy(packet + 4, counts, sizeof(counts));
-	for (unsigned copy = 0; row && copy < row->copies; copy++)
+	for (unsigned copy = 0; copy < copies; copy++)
 		length += record_write(packet + length, row, copy);
+	if (absent)
+		length += absence_write(packet + length);
 	return length;
 }
 
@@ -219,10 +235,10 @@ static const struct row rows[] = {
 	 "192.0.2.10", "192.0.2.10"},
 	{"more addresses than there is room for", "many.example.net", STATUS_OK,
 	 STATUS_OK, RESOLVER_ADDRESSES_MAX, 3600, NULL, NULL},
-	{"no such name", "none.example.net", STATUS_OK, STATUS_NOT_FOUND, 0, 0, NULL,
+	{"no such name", "none.example.net", STATUS_OK, STATUS_NOT_FOUND, 0, 60, NULL,
 	 NULL},
 	{"a name without addresses", "empty.example.net", STATUS_OK, STATUS_NOT_FOUND,
-	 0, 0, NULL, NULL},
+	 0, 60, NULL, NULL},
 	{"the server fails", "broken.example.net", STATUS_OK, STATUS_SYSTEM, 0, 0, NULL,
 	 NULL},
 	{"half an answer is one", "half.example.net", STATUS_OK, STATUS_OK, 1, 3600,
