@@ -6,6 +6,7 @@
 #ifndef EVENPOST_BASE_LIST_H
 #define EVENPOST_BASE_LIST_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -45,6 +46,7 @@ list_is_empty(const struct list *head)
 static inline void
 list_insert_before(struct list *at, struct list *element)
 {
+	assert(at->previous); /* list_init() was not forgotten */
 	element->next = at;
 	element->previous = at->previous;
 	at->previous->next = element;
