@@ -1,0 +1,25 @@
+/* What is read from a server and printed for clients is read again as the same. */
+#include "smtp/extensions.h"
+
+#include <assert.h>
+
+#define NEVER_OFFERED                                                                  \
+	(SMTP_AUTH | SMTP_XCLIENT | SMTP_XFORWARD | SMTP_BINARYMIME | SMTP_REQUIRETLS)
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+{
+	struct smtp_reply reply = {250, {(const char *)bytes, length}};
+	struct smtp_extensions read = smtp_extensions_read(&reply), again;
+	struct buffer output;
+
+	buffer_init(&output, 1024);
+	assert(smtp_extensions_print(read, SPAN("mx"), &output) == STATUS_OK);
+	reply.text = buffer_span(&output);
+	again = smtp_extensions_read(&reply);
+	assert(again.set == (read.set & ~NEVER_OFFERED) && again.size == read.size);
+	buffer_clear(&output);
+	return 0;
+}
