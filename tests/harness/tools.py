@@ -2,12 +2,15 @@
 
 import json
 import pathlib
+import re
 import signal
 import subprocess
 
 from harness.evenpost import built_program
 from harness.program import Program
 from harness.waiting import LIMIT
+
+_SANITIZER = re.compile(r"Sanitizer|runtime error:")
 
 
 class Sink(Program):
@@ -44,6 +47,7 @@ class Sink(Program):
         """SIGTERM; the totals at the end."""
         status = self.terminate()
         assert status == 0, f"sink ended with {status}:\n{self.tail()}"
+        assert not _SANITIZER.search(self.log()), self.tail()
         return self._last_totals()
 
     def _last_totals(self):

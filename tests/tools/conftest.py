@@ -16,4 +16,5 @@ def sink(scratch):
 
     yield start
     for running in started:
-        running.kill()
+        if running.is_alive():
+            running.stop()
