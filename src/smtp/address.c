@@ -45,8 +45,7 @@ has_high(struct span text)
 	return false;
 }
 
-/* Octets of the character at an index: 1 where the class has it, UTF-8's; 0 otherwise.
- */
+/* Octets of the character at an index; 0 where it is not of the class, nor UTF-8. */
 static size_t
 character_length(struct span text, size_t at, bool (*is_in_class)(char))
 {
@@ -87,8 +86,7 @@ dot_string_length(struct span text)
 	}
 }
 
-/* Quoted-string = DQUOTE *( qtextSMTP / "\" %d32-126 ) DQUOTE; 0 where there is none.
- */
+/* Quoted-string = DQUOTE *( qtextSMTP / "\" %d32-126 ) DQUOTE; 0: there is none. */
 static size_t
 quoted_string_length(struct span text)
 {
@@ -127,8 +125,7 @@ label_length(struct span text)
 	return length;
 }
 
-/* Domain = sub-domain *( "." sub-domain ), and a dot at its end; 0 where there is none.
- */
+/* Domain = sub-domain *( "." sub-domain ), and a dot at its end; 0: there is none. */
 static size_t
 domain_length(struct span text)
 {

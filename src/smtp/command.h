@@ -44,9 +44,9 @@ struct smtp_command {
 
 /*
  * line: without its CRLF. False where it holds an octet below 0x20 or 0x7f: such a line
- * is no command. The verb of MAIL and RCPT ends before FROM: and TO:, which, with blanks
- * around them tolerated, are not part of the argument; where they are missing the argument
- * is empty and .at NULL.
+ * is no command. The verb of MAIL and RCPT ends before FROM: and TO:, which, with
+ * blanks around them tolerated, are not part of the argument; where they are missing
+ * the argument is empty and .at NULL.
  */
 bool smtp_command_read(struct span line, struct smtp_command *command);
 
@@ -63,8 +63,8 @@ bool smtp_command_is_foreign(struct span bytes);
 bool smtp_command_read_chunk(struct span argument, uint64_t *size, bool *last);
 
 /* Whether a name may stand in EHLO: a domain, an address literal, or what clients send
- * instead (underscores, single labels); no blanks, at most 255 bytes, printable ASCII or,
- * from SMTPUTF8 clients, UTF-8. */
+ * instead (underscores, single labels); no blanks, at most 255 bytes, printable ASCII
+ * or, from SMTPUTF8 clients, UTF-8. */
 bool smtp_command_hello_is_valid(struct span name);
 
 #endif

@@ -37,8 +37,7 @@ find_keyword(struct span keyword)
 	return 0;
 }
 
-/* ehlo-line = ehlo-keyword *( SP ehlo-param ), behind the code and its hyphen or blank
- */
+/* ehlo-line = ehlo-keyword *( SP ehlo-param ), behind the code and its separator */
 static void
 read_line(struct span line, struct smtp_extensions *extensions)
 {

@@ -1,6 +1,7 @@
 /*
- * extensions: what an EHLO reply announces, as a set: parsed from a server's, intersected
- * over servers, printed for clients. Only what is on this list is ever offered to a client.
+ * extensions: what an EHLO reply announces, as a set: parsed from a server's,
+ * intersected over servers, printed for clients. Only what is on this list is ever
+ * offered to a client.
  * Thread: any. Never allocates.
  */
 #ifndef EVENPOST_SMTP_EXTENSIONS_H
@@ -24,8 +25,8 @@ enum smtp_extension {
 	SMTP_AUTH = 1 << 8,                /* RFC 4954 */
 	SMTP_XCLIENT = 1 << 9,
 	SMTP_XFORWARD = 1 << 10,
-	SMTP_BINARYMIME = 1 << 11,         /* RFC 3030; never offered to clients */
-	SMTP_REQUIRETLS = 1 << 12,         /* RFC 8689 */
+	SMTP_BINARYMIME = 1 << 11, /* RFC 3030; never offered to clients */
+	SMTP_REQUIRETLS = 1 << 12, /* RFC 8689 */
 };
 
 struct smtp_extensions {
@@ -37,14 +38,15 @@ struct smtp_extensions {
 struct smtp_extensions smtp_extensions_read(const struct smtp_reply *reply);
 
 /* What both can; the smaller SIZE, where 0 is the largest. */
-struct smtp_extensions smtp_extensions_intersect(struct smtp_extensions a,
-                                                 struct smtp_extensions b);
+struct smtp_extensions
+smtp_extensions_intersect(struct smtp_extensions a, struct smtp_extensions b);
 
 /*
  * The reply to EHLO: "250-hostname" and a line for each. Never XCLIENT, XFORWARD,
  * BINARYMIME, REQUIRETLS or AUTH. STATUS_FULL, STATUS_NO_MEMORY.
  */
-MUST_CHECK enum status smtp_extensions_print(struct smtp_extensions extensions,
-                                             struct span hostname, struct buffer *output);
+MUST_CHECK enum status
+smtp_extensions_print(struct smtp_extensions extensions, struct span hostname,
+		      struct buffer *output);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * parameters: what may follow the path of MAIL and RCPT (RFC 5321 4.1.2, RFC 1870, 6152,
- * 6531, 3461, 4954).
+ * parameters: what may follow the path of MAIL and RCPT (RFC 5321 4.1.2, RFC 1870,
+ * 6152, 6531, 3461, 4954).
  *
  *     Mail-parameters  = esmtp-param *( SP esmtp-param )
  *     esmtp-param      = esmtp-keyword [ "=" esmtp-value ]
@@ -20,9 +20,9 @@
 enum smtp_body_type { SMTP_BODY_UNSTATED, SMTP_BODY_7BIT, SMTP_BODY_8BITMIME };
 
 struct smtp_parameters {
-	struct span text;  /* all of them, as received, without blanks at both ends */
-	uint32_t needs;    /* enum smtp_extension: what a server must have for this command */
-	uint64_t size;     /* SIZE=, bytes; 0: not given */
+	struct span text; /* all of them, as received, without blanks at both ends */
+	uint32_t needs;   /* enum smtp_extension: what a server must have for it */
+	uint64_t size;    /* SIZE=, bytes; 0: not given */
 	enum smtp_body_type body;
 	struct span envid; /* as xtext; empty: not given */
 };
@@ -34,12 +34,12 @@ enum smtp_parameters_result {
 };
 
 /* offered: what the client was offered in EHLO; nothing after HELO. */
-enum smtp_parameters_result smtp_parameters_read_mail(struct span text,
-                                                      struct smtp_extensions offered,
-                                                      struct smtp_parameters *parameters);
-enum smtp_parameters_result smtp_parameters_read_rcpt(struct span text,
-                                                      struct smtp_extensions offered,
-                                                      struct smtp_parameters *parameters);
+enum smtp_parameters_result
+smtp_parameters_read_mail(struct span text, struct smtp_extensions offered,
+			  struct smtp_parameters *parameters);
+enum smtp_parameters_result
+smtp_parameters_read_rcpt(struct span text, struct smtp_extensions offered,
+			  struct smtp_parameters *parameters);
 
 /*
  * Appends to a command for a server, each with a blank before it, those that the server
@@ -47,10 +47,11 @@ enum smtp_parameters_result smtp_parameters_read_rcpt(struct span text,
  * .needs and the server was chosen accordingly. AUTH= is never passed on (RFC 4954 5).
  * text: as received. STATUS_FULL, STATUS_NO_MEMORY.
  */
-MUST_CHECK enum status smtp_parameters_print(struct span text, struct smtp_extensions server,
-                                             struct buffer *output);
+MUST_CHECK enum status
+smtp_parameters_print(struct span text, struct smtp_extensions server,
+		      struct buffer *output);
 
-/* RFC 3461 4: whether it is xtext whose decoded octets are printable (no CR, LF, NUL). */
+/* RFC 3461 4: whether it is xtext whose decoded octets are all printable. */
 bool smtp_xtext_is_valid(struct span text);
 
 #endif

@@ -280,9 +280,8 @@ static const struct {
 	{NAME_FIRST, {" Queued mail for delivery", 25}},       /* Exchange */
 };
 
-#define NAME_LENGTH_MIN                                                                \
-	6 /* of a name before a mark: "OK Message accepted" has none                   \
-	   */
+/* Of a name before a mark: "OK Message accepted for delivery" has none. */
+#define NAME_LENGTH_MIN 6
 
 /* Without "<user@domain> ", which LMTP servers write before the name. */
 static struct span
