@@ -93,11 +93,8 @@ smtp_reply_is_permanent(const struct smtp_reply *reply)
 
 /*
  * The name under which the server has the message, from the reply to its data, as
- * Postfix ("queued as X"), Exim ("OK id=X"), OpenSMTPD ("2.0.0 X Message
- * accepted"; 6.8: "2.0.0: X Message accepted"), Sendmail ("2.0.0 X Message accepted for
- * delivery"), Exchange ("<id> [InternalId=…] Queued mail for delivery") and Dovecot
- * LMTP
- * ("<user> X Saved") write it. Empty where none is recognised.
+ * Postfix, Exim, OpenSMTPD, Sendmail, Exchange, Haraka and Dovecot's LMTP write it; the
+ * table in reply.c has their marks. Empty where none is recognised.
  */
 struct span smtp_reply_queue_id(const struct smtp_reply *reply);
 
