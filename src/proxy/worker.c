@@ -96,6 +96,10 @@ worker_stop(struct letter *letter)
 {
 	struct worker *worker = CONTAINER_OF(letter, struct worker, stop_letter);
 
+	if (worker->stopping) {
+		loop_stop(&worker->loop);
+		return;
+	}
 	worker->stopping = true;
 	close_listeners(worker);
 	reuse_close_all(&worker->reuse);
@@ -185,17 +189,21 @@ accepted(struct listener *listener, int fd, const struct endpoint *peer)
 }
 
 enum status
-worker_listen(struct worker *worker, const struct listener_snapshot *settings, int fd)
+worker_listen(struct worker *worker, const struct listener_snapshot *settings, int fd,
+	      struct endpoint *address)
 {
 	struct worker_listener *own = &worker->listeners[worker->listener_count++];
 	int length = snprintf(own->farewell, sizeof(own->farewell),
 			      "421 4.3.2 %.*s Too busy, try again later\r\n",
 			      SPAN_ARGS(settings->smtp.hostname));
+	enum status status;
 
 	own->worker = worker;
 	own->settings = settings;
-	return listener_open(&own->listener, &worker->loop, fd,
-			     span_of(own->farewell, (size_t)length), accepted);
+	status = listener_open(&own->listener, &worker->loop, fd,
+			       span_of(own->farewell, (size_t)length), accepted);
+	*address = own->listener.address;
+	return status;
 }
 
 void

@@ -55,15 +55,18 @@ struct worker {
 	uint32_t open_upstreams;
 	bool stopping;
 	struct timer stop_timer;
-	void (*stopped)(struct worker *worker); /* all is finished; the loop ends */
 };
 
 /* Opens loop and mailbox. STATUS_NO_MEMORY, STATUS_SYSTEM. */
 MUST_CHECK enum status
 worker_init(struct worker *worker, struct proxy *proxy, uint32_t index);
-/* Accepts on fd for a listener of the snapshot; the fd is the worker's from now on. */
+/*
+ * Accepts on fd for a listener of the snapshot; the fd is the worker's from now on.
+ * *address: with the real port.
+ */
 MUST_CHECK enum status
-worker_listen(struct worker *worker, const struct listener_snapshot *listener, int fd);
+worker_listen(struct worker *worker, const struct listener_snapshot *settings, int fd,
+	      struct endpoint *address);
 /* Until worker_ask_stop() and the last session's end. */
 void worker_run(struct worker *worker);
 void worker_fini(struct worker *worker);

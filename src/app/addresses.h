@@ -1,0 +1,20 @@
+/*
+ * addresses: keeps the addresses of servers that are configured by host name: asks DNS,
+ * asks again when the answer's time is over, and tells the server. A server keeps the
+ * address it has while that is still among the answers, and when DNS does not answer.
+ * Owner: the control thread. Thread: owner. Allocates.
+ */
+#ifndef EVENPOST_APP_ADDRESSES_H
+#define EVENPOST_APP_ADDRESSES_H
+
+#include "config/snapshot.h"
+#include "net/loop.h"
+
+struct addresses;
+
+/* The snapshot must outlive it. Without host names no resolver is opened. */
+MUST_CHECK enum status addresses_open(struct addresses **addresses, struct loop *loop,
+				      struct snapshot *snapshot);
+void addresses_close(struct addresses *addresses);
+
+#endif

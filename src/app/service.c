@@ -1,0 +1,373 @@
+#include "app/service.h"
+
+#include "admin/admin.h"
+#include "app/addresses.h"
+#include "app/commands.h"
+#include "app/identity.h"
+#include "app/logger.h"
+#include "app/notify.h"
+#include "health/monitor.h"
+#include "net/mailbox.h"
+#include "proxy/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+struct thread {
+	struct service *service;
+	struct worker *worker;
+	pthread_t id;
+	bool started;
+	struct letter ended;
+};
+
+struct service {
+	struct snapshot *snapshot;
+	struct proxy proxy;
+	struct thread *threads;
+	uint32_t threads_running;
+	struct loop loop;
+	struct mailbox mailbox;
+	struct loop_source signals;
+	struct monitor *monitor;
+	struct addresses *addresses;
+	struct admin *admin;
+	int exit_code;
+};
+
+/* ---- signals ---- */
+
+static void
+ask_stop(struct service *service)
+{
+	notify_state("STOPPING=1");
+	log_message(LOG_INFO, "stop", "asked to stop");
+	admin_set_stopping(service->admin);
+	for (uint32_t i = 0; i < service->proxy.worker_count; i++)
+		worker_ask_stop(&service->proxy.workers[i]);
+}
+
+static void
+take_signal(struct service *service, uint32_t number)
+{
+	switch (number) {
+	case SIGTERM:
+	case SIGINT:
+		ask_stop(service);
+		break;
+	case SIGUSR1:
+		logger_reopen();
+		break;
+	default:
+		log_message(LOG_WARNING, "signal", "%s is not in this build yet",
+			    number == SIGHUP ? "reload" : "upgrade");
+		break;
+	}
+}
+
+static void
+on_signal(struct loop_source *source)
+{
+	struct service *service = CONTAINER_OF(source, struct service, signals);
+	struct signalfd_siginfo taken;
+
+	while (read(source->fd, &taken, sizeof(taken)) == sizeof(taken))
+		take_signal(service, taken.ssi_signo);
+}
+
+/* Before any thread is made, so that all of them leave signals to this one. */
+static enum status
+watch_signals(struct service *service)
+{
+	sigset_t set;
+	int fd;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (fd < 0)
+		return STATUS_SYSTEM;
+	return loop_add(&service->loop, &service->signals, fd, on_signal);
+}
+
+/* ---- sockets ---- */
+
+/* As many descriptors as the system lets us have. */
+static void
+raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int
+exit_code_of(enum status status)
+{
+	return status == STATUS_DENIED ? EXIT_PERMISSION : EXIT_SYSTEM;
+}
+
+static void
+log_refusal(const struct listener_snapshot *listener, const struct endpoint *address,
+	    enum status status)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	endpoint_print(address, text);
+	log_message(LOG_ERROR, "listen", "%.*s: %s: %s", SPAN_ARGS(listener->name),
+		    text,
+		    status == STATUS_NO_MEMORY ? "out of memory" : strerror(errno));
+}
+
+/* One socket a worker; those after the first share the port that the first has got. */
+static enum status
+listen_at(struct service *service, const struct listener_snapshot *listener,
+	  const struct endpoint *configured)
+{
+	struct endpoint address = *configured;
+	enum status status = STATUS_OK;
+
+	for (uint32_t i = 0; i < service->proxy.worker_count && status == STATUS_OK;
+	     i++) {
+		struct worker *worker = &service->proxy.workers[i];
+		int fd;
+
+		status = listener_bind(&address, &fd);
+		if (status == STATUS_OK)
+			status = worker_listen(worker, listener, fd, &address);
+	}
+	if (status != STATUS_OK)
+		log_refusal(listener, configured, status);
+	return status;
+}
+
+static enum status
+listen_all(struct service *service)
+{
+	const struct snapshot *snapshot = service->snapshot;
+	enum status status = STATUS_OK;
+
+	for (uint32_t i = 0; i < snapshot->listener_count; i++) {
+		const struct listener_snapshot *listener = &snapshot->listeners[i];
+
+		for (uint32_t j = 0; j < listener->bind_count && status == STATUS_OK;
+		     j++)
+			status = listen_at(service, listener, &listener->bind[j]);
+	}
+	return status;
+}
+
+/* ---- threads ---- */
+
+static void *
+run_worker(void *argument)
+{
+	struct thread *thread = argument;
+
+	worker_run(thread->worker);
+	mailbox_post(&thread->service->mailbox, &thread->ended);
+	return NULL;
+}
+
+static void
+worker_ended(struct letter *letter)
+{
+	struct thread *thread = CONTAINER_OF(letter, struct thread, ended);
+	struct service *service = thread->service;
+
+	if (--service->threads_running == 0)
+		loop_stop(&service->loop);
+}
+
+static enum status
+start_threads(struct service *service)
+{
+	for (uint32_t i = 0; i < service->proxy.worker_count; i++) {
+		struct thread *thread = &service->threads[i];
+
+		thread->service = service;
+		thread->worker = &service->proxy.workers[i];
+		thread->ended.open = worker_ended;
+		if (pthread_create(&thread->id, NULL, run_worker, thread))
+			return STATUS_SYSTEM;
+		thread->started = true;
+		service->threads_running++;
+	}
+	return STATUS_OK;
+}
+
+static void
+join_threads(struct service *service)
+{
+	for (uint32_t i = 0; i < service->proxy.worker_count; i++) {
+		if (service->threads[i].started)
+			pthread_join(service->threads[i].id, NULL);
+	}
+}
+
+/* ---- life ---- */
+
+static enum status
+init_proxy(struct service *service)
+{
+	struct proxy *proxy = &service->proxy;
+	struct snapshot *snapshot = service->snapshot;
+	enum status status = STATUS_OK;
+
+	proxy->snapshot = snapshot;
+	proxy->tallies = calloc(snapshot->listener_count, sizeof(*proxy->tallies));
+	proxy->workers = calloc(snapshot->workers, sizeof(*proxy->workers));
+	service->threads = calloc(snapshot->workers, sizeof(*service->threads));
+	if (!proxy->tallies || !proxy->workers || !service->threads)
+		return STATUS_NO_MEMORY;
+	if (getrandom(&proxy->tag, sizeof(proxy->tag), GRND_NONBLOCK) < 0)
+		proxy->tag = (uint32_t)getpid();
+	for (uint32_t i = 0; i < snapshot->listener_count && status == STATUS_OK; i++)
+		status = tally_init(&proxy->tallies[i], &snapshot->listeners[i]);
+	for (uint32_t i = 0; i < snapshot->workers && status == STATUS_OK; i++) {
+		status = worker_init(&proxy->workers[i], proxy, i);
+		proxy->worker_count++;
+	}
+	return status;
+}
+
+static enum status
+open_control(struct service *service)
+{
+	enum status status = mailbox_open(&service->mailbox, &service->loop);
+
+	if (status == STATUS_OK)
+		status = watch_signals(service);
+	if (status == STATUS_OK)
+		status = init_proxy(service);
+	return status;
+}
+
+/* What needs the rights we were started with comes first; then they are dropped. */
+static enum status
+open_doors(struct service *service)
+{
+	enum status status = listen_all(service);
+
+	if (status == STATUS_OK)
+		status = identity_drop(service->snapshot->user);
+	return status;
+}
+
+static enum status
+open_helpers(struct service *service)
+{
+	struct loop *loop = &service->loop;
+	struct snapshot *snapshot = service->snapshot;
+	enum status status;
+
+	service->monitor = monitor_new(loop);
+	if (!service->monitor)
+		return STATUS_NO_MEMORY;
+	status = addresses_open(&service->addresses, loop, snapshot);
+	if (status == STATUS_OK)
+		status = monitor_watch(service->monitor, snapshot);
+	if (status == STATUS_OK)
+		status = admin_open(&service->admin, loop, &service->proxy,
+				    service->monitor);
+	if (status != STATUS_OK)
+		log_message(LOG_ERROR, "start", "control: %s", status_name(status));
+	return status;
+}
+
+static void
+close_all(struct service *service)
+{
+	admin_close(service->admin);
+	addresses_close(service->addresses);
+	monitor_free(service->monitor);
+	for (uint32_t i = 0; i < service->proxy.worker_count; i++)
+		worker_fini(&service->proxy.workers[i]);
+	if (service->proxy.tallies) {
+		for (uint32_t i = 0; i < service->snapshot->listener_count; i++)
+			tally_fini(&service->proxy.tallies[i]);
+	}
+	free(service->proxy.tallies);
+	free(service->proxy.workers);
+	free(service->threads);
+	mailbox_close(&service->mailbox);
+	if (service->signals.loop) {
+		int fd = service->signals.fd;
+
+		loop_remove(&service->signals);
+		close(fd);
+	}
+	loop_close(&service->loop);
+	snapshot_unref(service->snapshot);
+}
+
+static void
+announce(const struct service *service)
+{
+	log_message(LOG_INFO, "start",
+		    "evenpost %s, %u workers, %u listeners, %u pools", EVENPOST_VERSION,
+		    service->proxy.worker_count, service->snapshot->listener_count,
+		    service->snapshot->pool_count);
+	notify_state("READY=1");
+}
+
+static enum status
+start(struct service *service)
+{
+	enum status status = open_control(service);
+
+	if (status == STATUS_OK)
+		status = open_doors(service);
+	if (status == STATUS_OK)
+		status = open_helpers(service);
+	if (status == STATUS_OK)
+		status = start_threads(service);
+	return status;
+}
+
+int
+service_run(struct snapshot *snapshot, void (*on_ready)(void *with), void *with)
+{
+	struct service service = {.snapshot = snapshot};
+	enum status status;
+
+	raise_descriptor_limit();
+	log_set_format(snapshot->log.format);
+	log_set_level(snapshot->log.level);
+	if (logger_open(snapshot->log.target, snapshot->log.path.at) != STATUS_OK ||
+	    loop_open(&service.loop) != STATUS_OK) {
+		log_message(LOG_ERROR, "start", "%s", strerror(errno));
+		snapshot_unref(snapshot);
+		return EXIT_SYSTEM;
+	}
+	status = start(&service);
+	if (status == STATUS_OK) {
+		announce(&service);
+		if (on_ready)
+			on_ready(with);
+		loop_run(&service.loop);
+	} else if (service.threads_running) {
+		ask_stop(&service);
+	}
+	join_threads(&service);
+	if (status == STATUS_OK)
+		log_message(LOG_INFO, "stop", "stopped");
+	close_all(&service);
+	logger_close();
+	return status == STATUS_OK ? EXIT_DONE : exit_code_of(status);
+}
