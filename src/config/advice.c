@@ -22,12 +22,17 @@ find_message_listener(const struct section *root, const struct section *pool)
 	return NULL;
 }
 
+/* A listener whose pool is misspelt may mean this one. */
 static bool
 is_used(const struct section *root, const struct section *pool)
 {
-	SECTION_EACH (root, "listeners", listener)
-		if (span_equals(section_text(listener, "pool"), pool->name))
+	SECTION_EACH (root, "listeners", listener) {
+		struct span name = section_text(listener, "pool");
+
+		if (span_equals(name, pool->name) ||
+		    !section_named(root, "pools", name))
 			return true;
+	}
 	return false;
 }
 

@@ -62,8 +62,8 @@ check_routes(const struct section *root, const struct section *listener,
 		section_error(listener, "pool", report,
 			      "\"routes\" says where mail goes already");
 	if (!has_routes && !has_pool)
-		section_error(listener, NULL, report,
-			      "no pool: say \"pool: NAME\" or \"routes\"");
+		section_error(listener, "pool", report,
+			      "missing, and required (or \"routes\")");
 	if (route && route->next)
 		section_error(route->next, NULL, report,
 			      "more than one route is not in this build yet");

@@ -55,8 +55,10 @@ fill_listener(struct filler *filler, const struct section *listener)
 {
 	const struct section *route = section_child(listener, "routes");
 
-	if (route)
-		fill(filler, listener, "pool", section_text(route, "pool"));
+	if (!route)
+		return;
+	fill(filler, listener, "pool", section_text(route, "pool"));
+	section_setting(listener, "pool")->implied = true;
 }
 
 /* Unless all who use it pass connections on, a pool gets messages. */

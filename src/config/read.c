@@ -222,6 +222,27 @@ origin_of(const struct section *parent, const struct key *key, struct place plac
 	return (struct section){.parent = parent, .key = key, .place = place};
 }
 
+/* Whether a named section may be called what it is. */
+static bool
+check_name(struct reader *reader, const struct section *section,
+	   const struct setting *setting, const struct section *origin)
+{
+	struct span name = report_excerpt(origin->name);
+
+	for (const struct section *at = setting->sections; at; at = at->next) {
+		if (!span_equals(at->name, origin->name))
+			continue;
+		fault(reader, section, setting->key, origin->place,
+		      "duplicate name \"%.*s\", first in line %u", SPAN_ARGS(name),
+		      at->place.line);
+		return false;
+	}
+	if (!name_is_valid(origin->name))
+		fault(reader, section, setting->key, origin->place,
+		      "\"%.*s\" is not %s", SPAN_ARGS(name), value_expects(VALUE_NAME));
+	return true;
+}
+
 static void
 read_named(struct reader *reader, const struct section *section,
 	   struct setting *setting, const struct yaml_node *node)
@@ -232,11 +253,8 @@ read_named(struct reader *reader, const struct section *section,
 	for (const struct yaml_entry *at = node->entries; at; at = at->next) {
 		origin.name = at->key->text;
 		origin.place = at->key->place;
-		if (!name_is_valid(origin.name))
-			fault(reader, section, setting->key, origin.place,
-			      "\"%.*s\" is not %s",
-			      SPAN_ARGS(report_excerpt(origin.name)),
-			      value_expects(VALUE_NAME));
+		if (!check_name(reader, section, setting, &origin))
+			continue;
 		if (origin.index == setting->key->most) {
 			fault(reader, section, setting->key, origin.place,
 			      "more than %u of them", origin.index);
@@ -380,8 +398,11 @@ read_entries(struct reader *reader, struct section *section,
 			continue;
 		}
 		setting = section_setting(section, key->name);
-		if (setting->given)
-			continue; /* a duplicate; the YAML reader has told */
+		if (setting->given) {
+			fault(reader, section, key, at->key->place,
+			      "duplicate key, first in line %u", setting->place.line);
+			continue;
+		}
 		setting->given = true;
 		setting->place = at->key->place;
 		read_setting(reader, section, setting, at->value);
@@ -394,8 +415,8 @@ fill(struct reader *reader, struct section *section, struct setting *setting)
 {
 	setting->place = section->place;
 	if (setting->key->required)
-		section_error(section, NULL, reader->report, "\"%s\" is missing",
-			      setting->key->name);
+		section_error(section, setting->key->name, reader->report,
+			      "missing, and required");
 	else if (setting->key->type == VALUE_SECTION)
 		fill_section(reader, section, setting);
 	else

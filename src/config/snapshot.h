@@ -15,6 +15,8 @@
 
 #include <stdatomic.h>
 
+#define SNAPSHOT_PATH_DEFAULT "/etc/evenpost/evenpost.yaml"
+
 enum listener_mode { LISTENER_MESSAGE, LISTENER_CONNECTION };
 enum mail_protocol { MAIL_SMTP, MAIL_LMTP };
 enum hash_on {

@@ -254,7 +254,8 @@ static const struct {
 			"ADDRESS:PORT, [V6]:PORT or unix:/path (no host name)",
 			"^(unix:.+|([0-9.]+|\\[[0-9A-Fa-f:.]+\\])" PORT_PATTERN ")",
 			read_bind},
-	[VALUE_SERVER] = {"server address", "HOST:PORT, [V6]:PORT or unix:/path",
+	[VALUE_SERVER] = {"server address",
+			  "HOST:PORT such as 10.0.0.11:25, [V6]:PORT or unix:/path",
 			  "^(unix:.+|(" HOST_PATTERN
 			  "|\\[[0-9A-Fa-f:.]+\\])" PORT_PATTERN ")",
 			  read_server},
@@ -334,7 +335,7 @@ find_unit(enum value_type type, uint64_t number)
 				  : type == VALUE_SIZE   ? sizes
 							 : numbers;
 
-	while (unit->factor > 1 && (number == 0 || number % unit->factor))
+	while (unit->factor > 1 && number % unit->factor)
 		unit++;
 	return unit;
 }
@@ -342,7 +343,7 @@ find_unit(enum value_type type, uint64_t number)
 size_t
 value_print(enum value_type type, uint64_t number, char text[VALUE_NUMBER_TEXT_MAX])
 {
-	const struct unit *unit = find_unit(type, number);
+	const struct unit *unit = number ? find_unit(type, number) : numbers;
 
 	return (size_t)snprintf(text, VALUE_NUMBER_TEXT_MAX, "%" PRIu64 "%s",
 				number / unit->factor, unit->name);

@@ -1,7 +1,6 @@
 #include "config/yaml.h"
 
 #include <libfyaml.h>
-#include <stdlib.h>
 
 /* A list or mapping that is being read. */
 struct frame {
@@ -240,72 +239,14 @@ resolve_merges(struct builder *builder, struct frame *frame)
 	return STATUS_OK;
 }
 
-static int
-compare_keys(const void *left, const void *right)
-{
-	const struct yaml_node *a = *(const struct yaml_node *const *)left;
-	const struct yaml_node *b = *(const struct yaml_node *const *)right;
-	size_t shorter =
-		a->text.length < b->text.length ? a->text.length : b->text.length;
-	int order = shorter ? memcmp(a->text.at, b->text.at, shorter) : 0;
-
-	if (order)
-		return order;
-	if (a->text.length != b->text.length)
-		return a->text.length < b->text.length ? -1 : 1;
-	/* Equal keys stay in the order of the file: the second is the duplicate. */
-	if (a->place.line != b->place.line)
-		return a->place.line < b->place.line ? -1 : 1;
-	return (a->place.column > b->place.column) -
-	       (a->place.column < b->place.column);
-}
-
-static void
-report_equal_neighbours(struct builder *builder, const struct yaml_node **keys,
-			size_t count)
-{
-	for (size_t i = 1; i < count; i++)
-		if (span_equals(keys[i - 1]->text, keys[i]->text))
-			report_error(builder->report, keys[i]->place, "",
-				     "duplicate key \"%.*s\", first in line %u",
-				     SPAN_ARGS(report_excerpt(keys[i]->text)),
-				     keys[i - 1]->place.line);
-}
-
-/* Reported, and reading goes on: the file's other errors are wanted too. */
-static enum status
-find_duplicates(struct builder *builder, const struct yaml_node *map)
-{
-	const struct yaml_node **keys;
-	size_t count = 0;
-
-	for (const struct yaml_entry *at = map->entries; at; at = at->next)
-		count++;
-	if (count < 2)
-		return STATUS_OK;
-	keys = reallocarray(NULL, count, sizeof(*keys));
-	if (!keys)
-		return STATUS_NO_MEMORY;
-	count = 0;
-	for (const struct yaml_entry *at = map->entries; at; at = at->next)
-		keys[count++] = at->key;
-	qsort(keys, count, sizeof(*keys), compare_keys);
-	report_equal_neighbours(builder, keys, count);
-	free(keys);
-	return STATUS_OK;
-}
-
 static enum status
 end(struct builder *builder)
 {
 	struct frame *frame = &builder->frames[builder->depth - 1];
 	enum status status = STATUS_OK;
 
-	if (frame->node->kind == YAML_MAP) {
-		status = find_duplicates(builder, frame->node);
-		if (status == STATUS_OK)
-			status = resolve_merges(builder, frame);
-	}
+	if (frame->node->kind == YAML_MAP)
+		status = resolve_merges(builder, frame);
 	/* Anchored when complete: no value can hold itself. */
 	if (status == STATUS_OK)
 		status = remember_anchor(builder, frame->anchor, frame->node);

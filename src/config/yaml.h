@@ -23,6 +23,7 @@ enum yaml_kind {
 	YAML_MAP,
 };
 
+/* Keys can be there twice: whoever reads a mapping says so where it knows the path. */
 struct yaml_entry {
 	const struct yaml_node *key; /* NULL in a list */
 	const struct yaml_node *value;
