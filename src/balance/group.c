@@ -48,6 +48,7 @@ group_init(struct pool_group *group, uint32_t preference, struct server **server
 	for (uint32_t i = 0; i < server_count; i++)
 		if (servers[i]->preference == preference)
 			group->servers[group->server_count++] = servers[i];
+	assert(group->server_count == count && group->servers[0]);
 	group_order(group);
 	return true;
 }
@@ -86,6 +87,8 @@ reduce_weights(struct pool_group *group)
 		divisor = common_divisor(divisor, group->shares[i].weight);
 		sum += group->shares[i].weight;
 	}
+	if (divisor == 0)
+		return 0;
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t *weight = &group->shares[i].weight;
 
@@ -93,8 +96,7 @@ reduce_weights(struct pool_group *group)
 			continue;
 		*weight /= divisor;
 		if (sum / divisor > GROUP_TURNS_MAX) {
-			/* Rounded down, with a turn to spare for each that becomes 0.
-			 */
+			/* Rounded down, with a turn to spare for each at 0. */
 			*weight = *weight * (GROUP_TURNS_MAX - count) / (sum / divisor);
 			*weight += *weight == 0;
 		}

@@ -7,15 +7,19 @@
 #include <stdlib.h>
 
 static const struct strategy *const strategies[] = {
-	&strategy_round_robin, &strategy_least_connections,
-	&strategy_random,      &strategy_source,
-	&strategy_hash,        &strategy_response_time,
+	&strategy_round_robin,
+	&strategy_least_connections,
+	&strategy_random,
+	&strategy_source,
+	&strategy_hash,
+	&strategy_response_time,
+	NULL,
 };
 
 const struct strategy *
 strategy_find(struct span name)
 {
-	for (size_t i = 0; i < sizeof(strategies) / sizeof(*strategies); i++)
+	for (size_t i = 0; strategies[i]; i++)
 		if (span_equals(name, span_from_string(strategies[i]->name)))
 			return strategies[i];
 	return NULL;

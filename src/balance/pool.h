@@ -46,7 +46,7 @@ struct pool {
 	uint32_t server_count;
 	struct pool_group *groups; /* by preference, lowest first */
 	uint32_t group_count;
-	_Atomic uint32_t ejected; /* servers ejected now; server.c keeps it */
+	_Atomic uint32_t ejected; /* servers ejected now; server_health.c keeps it */
 	_Atomic uint32_t
 		waiting; /* transactions that wait for a free place, all workers */
 };

@@ -14,8 +14,7 @@
  */
 #define DRAWS_MAX 4096
 
-/* So that a full group costs no turns: who waits for a place must not skew the order.
- */
+/* So that a full group costs no turns: who waits must not skew the order. */
 static bool
 has_eligible(const struct pool_group *group, const struct pool_request *request)
 {

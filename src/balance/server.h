@@ -34,8 +34,7 @@ enum server_failure {
 	SERVER_FAILURE_GREETING, /* refused, or no greeting or EHLO */
 	SERVER_FAILURE_TIMEOUT,
 	SERVER_FAILURE_LOST, /* a connection that had been made broke */
-	SERVER_FAILURE_4XX, /* a reply to a message or recipient; no fault of the server
-			     */
+	SERVER_FAILURE_4XX,  /* to a message or recipient; not the server's fault */
 	SERVER_FAILURE_5XX,
 	SERVER_FAILURE_COUNT
 };
@@ -84,7 +83,7 @@ struct server {
 	_Atomic uint32_t max_connections; /* 0: unlimited */
 	struct endpoint source;           /* our address towards it; length 0: any */
 
-	/* health: see server.c for the packed fields */
+	/* health: see server_health.c for the packed fields */
 	_Atomic uint64_t health;
 	_Atomic int64_t up_since; /* ms, monotonic; for slow start. 0: from the start */
 	_Atomic int64_t ejected_until; /* ms, monotonic */

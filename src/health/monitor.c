@@ -10,7 +10,6 @@
 
 /* One server and its probes. */
 struct watch {
-	struct list link;
 	struct monitor *monitor;
 	struct server *server; /* a reference */
 	const struct pool_snapshot *pool;
@@ -27,7 +26,8 @@ struct watch {
 
 struct monitor {
 	struct loop *loop;
-	struct list watches;
+	struct watch **watches;
+	uint32_t count;
 	struct timer tick;
 };
 
@@ -112,8 +112,8 @@ tick(struct timer *timer)
 {
 	struct monitor *monitor = CONTAINER_OF(timer, struct monitor, tick);
 
-	LIST_EACH (&monitor->watches, at)
-		tick_watch(CONTAINER_OF(at, struct watch, link), monitor->loop->now);
+	for (uint32_t i = 0; i < monitor->count; i++)
+		tick_watch(monitor->watches[i], monitor->loop->now);
 	loop_timer_start(monitor->loop, &monitor->tick, MONITOR_TICK);
 }
 
@@ -125,7 +125,6 @@ monitor_new(struct loop *loop)
 	if (!monitor)
 		return NULL;
 	monitor->loop = loop;
-	list_init(&monitor->watches);
 	timer_init(&monitor->tick, tick);
 	loop_timer_start(loop, &monitor->tick, MONITOR_TICK);
 	return monitor;
@@ -134,7 +133,6 @@ monitor_new(struct loop *loop)
 static void
 watch_free(struct watch *watch)
 {
-	list_remove(&watch->link);
 	loop_timer_stop(watch->monitor->loop, &watch->next);
 	probe_fini(&watch->probe);
 	probe_record_clear(&watch->last);
@@ -147,21 +145,19 @@ monitor_free(struct monitor *monitor)
 {
 	if (!monitor)
 		return;
-	LIST_EACH (&monitor->watches, at)
-		watch_free(CONTAINER_OF(at, struct watch, link));
+	for (uint32_t i = 0; i < monitor->count; i++)
+		watch_free(monitor->watches[i]);
 	loop_timer_stop(monitor->loop, &monitor->tick);
+	free(monitor->watches);
 	free(monitor);
 }
 
 static struct watch *
 find_watch(const struct monitor *monitor, const struct server *server)
 {
-	LIST_EACH (&monitor->watches, at) {
-		struct watch *watch = CONTAINER_OF(at, struct watch, link);
-
-		if (watch->server == server)
-			return watch;
-	}
+	for (uint32_t i = 0; i < monitor->count; i++)
+		if (monitor->watches[i]->server == server)
+			return monitor->watches[i];
 	return NULL;
 }
 
@@ -177,38 +173,17 @@ watch_new(struct monitor *monitor, struct server *server)
 	probe_init(&watch->probe, monitor->loop);
 	probe_record_init(&watch->last);
 	timer_init(&watch->next, next_due);
-	list_append(&monitor->watches, &watch->link);
 	return watch;
 }
 
-/* A watch for each server; those that are new have no pool yet. */
-static enum status
-make_watches(struct monitor *monitor, const struct pool_snapshot *pool)
+static uint32_t
+count_servers(const struct snapshot *snapshot)
 {
-	for (uint32_t i = 0; i < pool->pool->server_count; i++) {
-		struct server *server = pool->pool->servers[i];
-		struct watch *watch = find_watch(monitor, server);
+	uint32_t count = 0;
 
-		if (!watch)
-			watch = watch_new(monitor, server);
-		if (!watch)
-			return STATUS_NO_MEMORY;
-		watch->wanted = true;
-	}
-	return STATUS_OK;
-}
-
-/* Without memory for all of the new ones there is none; the old ones stay. */
-static void
-forget_new_watches(struct monitor *monitor)
-{
-	LIST_EACH (&monitor->watches, at) {
-		struct watch *watch = CONTAINER_OF(at, struct watch, link);
-
-		watch->wanted = false;
-		if (!watch->pool)
-			watch_free(watch);
-	}
+	for (uint32_t i = 0; i < snapshot->pool_count; i++)
+		count += snapshot->pools[i].pool->server_count;
+	return count;
 }
 
 /* A probe under way goes by the old plan, whose texts are about to go. */
@@ -217,7 +192,6 @@ take_plan(struct watch *watch, const struct snapshot *snapshot,
 	  const struct pool_snapshot *pool)
 {
 	probe_stop(&watch->probe);
-	watch->wanted = false;
 	watch->pool = pool;
 	watch->plan = (struct probe_plan){
 		.kind = pool->health.kind,
@@ -230,47 +204,98 @@ take_plan(struct watch *watch, const struct snapshot *snapshot,
 	};
 }
 
+/*
+ * Adds a watch for each server of the pool, the old one where there is one. New ones
+ * have no pool yet.
+ */
+static enum status
+add_watches(struct monitor *monitor, const struct pool *pool, struct watch **watches,
+	    uint32_t *count)
+{
+	for (uint32_t i = 0; i < pool->server_count; i++) {
+		struct watch *watch = find_watch(monitor, pool->servers[i]);
+
+		if (!watch)
+			watch = watch_new(monitor, pool->servers[i]);
+		if (!watch)
+			return STATUS_NO_MEMORY;
+		watches[(*count)++] = watch;
+	}
+	return STATUS_OK;
+}
+
+/* All or none: on failure no new one is left, and the old ones stay. */
+static enum status
+make_watches(struct monitor *monitor, const struct snapshot *snapshot,
+	     struct watch **watches, uint32_t *count)
+{
+	enum status status = STATUS_OK;
+
+	*count = 0;
+	for (uint32_t i = 0; i < snapshot->pool_count && status == STATUS_OK; i++)
+		status = add_watches(monitor, snapshot->pools[i].pool, watches, count);
+	for (uint32_t i = 0; i < *count && status != STATUS_OK; i++)
+		if (!watches[i]->pool)
+			watch_free(watches[i]);
+	return status;
+}
+
+/* Sets the plans of the watches, which stand in the order of the servers. */
+static void
+take_plans(const struct snapshot *snapshot, struct watch **watches)
+{
+	for (uint32_t i = 0; i < snapshot->pool_count; i++)
+		for (uint32_t j = 0; j < snapshot->pools[i].pool->server_count; j++)
+			take_plan(*watches++, snapshot, &snapshot->pools[i]);
+}
+
+/* What the new configuration does not name goes. A NULL ends the new watches. */
+static void
+replace_watches(struct monitor *monitor, struct watch **watches, uint32_t count)
+{
+	for (struct watch **at = watches; *at; at++)
+		(*at)->wanted = true;
+	for (uint32_t i = 0; i < monitor->count; i++)
+		if (!monitor->watches[i]->wanted)
+			watch_free(monitor->watches[i]);
+	for (struct watch **at = watches; *at; at++)
+		(*at)->wanted = false;
+	free(monitor->watches);
+	monitor->watches = watches;
+	monitor->count = count;
+}
+
 /* The first probes of all servers, evenly over MONITOR_FIRST. */
 static void
-schedule(struct monitor *monitor, uint32_t count)
+schedule(struct monitor *monitor)
 {
-	uint32_t place = 0;
-
-	LIST_EACH (&monitor->watches, at) {
-		struct watch *watch = CONTAINER_OF(at, struct watch, link);
-		int64_t delay = (int64_t)MONITOR_FIRST * place++ / count;
+	for (uint32_t i = 0; i < monitor->count; i++) {
+		struct watch *watch = monitor->watches[i];
 
 		if (watch->plan.kind == PROBE_NONE)
 			loop_timer_stop(monitor->loop, &watch->next);
 		else if (!watch->resting)
-			loop_timer_start(monitor->loop, &watch->next, delay);
+			loop_timer_start(monitor->loop, &watch->next,
+					 (int64_t)MONITOR_FIRST * i / monitor->count);
 	}
 }
 
 enum status
 monitor_watch(struct monitor *monitor, const struct snapshot *snapshot)
 {
-	uint32_t count = 0;
+	struct watch **watches =
+		calloc(count_servers(snapshot) + 1ul, sizeof(struct watch *));
+	uint32_t count;
 
-	for (uint32_t i = 0; i < snapshot->pool_count; i++)
-		if (make_watches(monitor, &snapshot->pools[i]) != STATUS_OK) {
-			forget_new_watches(monitor);
-			return STATUS_NO_MEMORY;
-		}
-	LIST_EACH (&monitor->watches, at) {
-		struct watch *watch = CONTAINER_OF(at, struct watch, link);
-
-		if (!watch->wanted)
-			watch_free(watch);
+	if (!watches)
+		return STATUS_NO_MEMORY;
+	if (make_watches(monitor, snapshot, watches, &count) != STATUS_OK) {
+		free(watches);
+		return STATUS_NO_MEMORY;
 	}
-	for (uint32_t i = 0; i < snapshot->pool_count; i++) {
-		const struct pool_snapshot *pool = &snapshot->pools[i];
-
-		for (uint32_t j = 0; j < pool->pool->server_count; j++, count++)
-			take_plan(find_watch(monitor, pool->pool->servers[j]), snapshot,
-				  pool);
-	}
-	schedule(monitor, count);
+	take_plans(snapshot, watches);
+	replace_watches(monitor, watches, count);
+	schedule(monitor);
 	return STATUS_OK;
 }
 

@@ -47,8 +47,7 @@ void monitor_free(struct monitor *monitor);
 MUST_CHECK enum status
 monitor_watch(struct monitor *monitor, const struct snapshot *snapshot);
 
-/* The last probe that ended; NULL: none has. Valid until control returns to the loop.
- */
+/* The last probe that ended; NULL: none has. Valid until the loop goes on. */
 const struct probe_record *
 monitor_last(const struct monitor *monitor, const struct server *server);
 

@@ -73,8 +73,7 @@ finish(struct probe *probe)
 	probe->ended(probe);
 }
 
-/* The word for a step in results; the reply to it is what something is the matter with.
- */
+/* The word for a step in results: what was sent, or the greeting. */
 static const char *
 step_word(const struct probe *probe)
 {

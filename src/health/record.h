@@ -35,8 +35,7 @@ void probe_record_result(struct probe_record *record, bool passed, const char *f
 /* One line a line of the text, as far as there is room. side: "C" or "S". */
 void probe_record_add(struct probe_record *record, const char *side, struct span text);
 
-/* Lines parted by LF, to be taken apart with span_cut(). Valid until the next change.
- */
+/* Lines parted by LF, for span_cut(). Valid until the record changes. */
 struct span probe_record_text(const struct probe_record *record);
 
 #endif

@@ -8,8 +8,7 @@
 
 #define PICKS 60000
 
-/* Shares of sequential picks, in percent of all, by strategy, weights and reply times.
- */
+/* Shares of sequential picks in percent, by strategy, weights and reply times. */
 static void
 test_shares(void **state)
 {

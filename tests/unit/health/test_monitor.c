@@ -9,8 +9,7 @@
 
 #include <cmocka.h>
 
-/* Rounds of the loop until a test gives up; none waits longer than ROUND milliseconds.
- */
+/* Rounds of the loop until a test gives up; each waits ROUND milliseconds at most. */
 #define ROUNDS 2000
 #define ROUND 20
 

@@ -11,8 +11,7 @@
 
 #include <cmocka.h>
 
-/* Rounds of the loop until a test gives up; none waits longer than ROUND milliseconds.
- */
+/* Rounds of the loop until a test gives up; each waits ROUND milliseconds at most. */
 #define ROUNDS 2000
 #define ROUND 100
 
@@ -237,7 +236,8 @@ run_probe(struct loop *loop, struct probe *probe, const struct probe_plan *plan,
 	for (int i = 0; i < ROUNDS && !has_ended; i++) {
 		loop_round(loop, fake && fake->silent ? 1 : ROUND);
 		if (fake && fake->silent && ++silent == 5)
-			timer_wheel_advance(&loop->timers, loop->now + plan->timeout + 100);
+			timer_wheel_advance(&loop->timers,
+					    loop->now + plan->timeout + 100);
 	}
 	assert_true(has_ended);
 }
