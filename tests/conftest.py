@@ -1,14 +1,10 @@
 """Fixtures of all suites: what they start ends with the test, its logs are shown."""
 
-import os
-import pathlib
-import shutil
-import tempfile
-
 import pytest
 
 from harness import program
 from harness.evenpost import Evenpost, configure_pool
+from harness.scratch import make_scratch, remove_scratch
 from harness.scripted_server import ScriptedServer
 
 
@@ -19,21 +15,6 @@ def pytest_runtest_makereport(item, call):
     if report.failed:
         for running in program.running:
             report.sections.append((f"log of {running.name}", running.tail()))
-
-
-def make_scratch():
-    """A directory that other accounts can pass through; servers change theirs."""
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="evenpost-", dir="/tmp"))
-    directory.chmod(0o755)
-    return directory
-
-
-def remove_scratch(directory):
-    """EVENPOST_KEEP=1 keeps the configurations, logs and mail, to be looked at."""
-    if os.environ.get("EVENPOST_KEEP"):
-        print(f"kept: {directory}")
-    else:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture

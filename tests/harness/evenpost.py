@@ -26,6 +26,7 @@ EAGER_HEALTH = {
 }
 
 _FIELD = re.compile(r'([^\s=]+)=("(?:[^"\\]|\\.)*"|\S*)')
+_ESCAPED = re.compile(r"\\(x[0-9a-fA-F]{2}|.)")
 _SANITIZER = re.compile(
     r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|assert", re.IGNORECASE
 )
@@ -42,10 +43,15 @@ def built_program(name):
     return path
 
 
+def _unescape(match):
+    escaped = match.group(1)
+    return chr(int(escaped[1:], 16)) if len(escaped) == 3 else escaped
+
+
 def read_logfmt(line):
     """One logfmt line as {key: text}; an empty one if it is none."""
     return {
-        key: json.loads(text) if text.startswith('"') else text
+        key: _ESCAPED.sub(_unescape, text[1:-1] if text.startswith('"') else text)
         for key, text in _FIELD.findall(line)
     }
 

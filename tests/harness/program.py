@@ -92,7 +92,7 @@ class Program:
             self.process.wait()
         self._forget()
 
-    def tail(self, lines=40):
+    def tail(self, lines=15):
         texts = [self.log()]
         if self.log_file != self.output and self.output.exists():
             texts.append(self.output.read_text(errors="replace"))
