@@ -34,6 +34,7 @@ struct service {
 	uint32_t threads_running;
 	struct loop loop;
 	struct mailbox mailbox;
+	sigset_t signal_set;
 	struct loop_source signals;
 	struct monitor *monitor;
 	struct addresses *addresses;
@@ -81,22 +82,24 @@ on_signal(struct loop_source *source)
 		take_signal(service, taken.ssi_signo);
 }
 
-/* Before any thread is made, so that all of them leave signals to this one. */
+/* Before any thread is made, so that all of them leave signals to the control loop. */
+static void
+block_signals(sigset_t *set)
+{
+	static const int taken[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(set);
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		sigaddset(set, taken[i]);
+	sigprocmask(SIG_BLOCK, set, NULL);
+}
+
 static enum status
 watch_signals(struct service *service)
 {
-	sigset_t set;
-	int fd;
+	int fd = signalfd(-1, &service->signal_set, SFD_NONBLOCK | SFD_CLOEXEC);
 
-	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGUSR1);
-	sigaddset(&set, SIGUSR2);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (fd < 0)
 		return STATUS_SYSTEM;
 	return loop_add(&service->loop, &service->signals, fd, on_signal);
@@ -346,6 +349,7 @@ service_run(struct snapshot *snapshot, void (*on_ready)(void *with), void *with)
 	struct service service = {.snapshot = snapshot};
 	enum status status;
 
+	block_signals(&service.signal_set);
 	raise_descriptor_limit();
 	log_set_format(snapshot->log.format);
 	log_set_level(snapshot->log.level);
