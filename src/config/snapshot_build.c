@@ -242,7 +242,10 @@ build_pool_numbers(struct pool_snapshot *pool, const struct section *section)
 	const struct section *timeouts = section_child(section, "timeouts");
 
 	pool->protocol = (enum mail_protocol)section_number(section, "protocol");
-	pool->hash_on = (enum hash_on)section_number(section, "hash-on");
+	/* "source" is the hash of the client's address, whatever hash-on says. */
+	pool->hash_on = section_says(section, "balance", "source")
+				? HASH_ON_CLIENT
+				: (enum hash_on)section_number(section, "hash-on");
 	pool->reuse.idle = milliseconds(reuse, "idle");
 	pool->reuse.max_idle = count_of(reuse, "max-idle");
 	pool->reuse.max_messages = count_of(reuse, "max-messages");
