@@ -11,6 +11,7 @@
 #include "base/number.h"
 #include "net/loop.h"
 #include "smtp/client.h"
+#include "smtp/reply.h"
 #include "tools/histogram.h"
 
 #include <stdio.h>
@@ -36,6 +37,7 @@ struct load_options {
 	bool pipelining;
 	bool chunking;
 	bool lmtp;
+	bool utf8;         /* an address has octets above 0x7f: MAIL says SMTPUTF8 */
 	bool idle;         /* opens connections and keeps them */
 	bool idle_hello;   /* … after EHLO */
 	bool connect_only; /* greeting, QUIT */

@@ -107,6 +107,7 @@ wire_append(struct buffer *content, struct span octets)
 static enum status
 content_store(struct load_content *content, struct span octets, struct span wire)
 {
+	assert(wire.length); /* its end, at the least */
 	content->storage = malloc(octets.length + wire.length);
 	if (!content->storage)
 		return STATUS_NO_MEMORY;

@@ -2,25 +2,36 @@
 
 #include <assert.h>
 
+/* A message fails once, whatever else goes wrong with it later. */
 static void
-message_fail(struct connection *connection, const char *place,
-	     const struct smtp_reply *reply, const char *cause)
+message_fail(struct connection *connection, struct span why)
 {
 	struct load *load = connection->load;
 	struct message *message = &connection->message;
-	struct span why =
-		reply ? smtp_reply_first_line(reply) : span_from_string(cause);
-	char text[96];
 
-	load_count_failure(load, place, reply, cause);
 	if (!message->taken || message->failed)
 		return;
 	message->failed = true;
 	load->totals.failed++;
-	if (!reply)
-		why = span_of(text, (size_t)snprintf(text, sizeof(text), "%s in %s",
-						     cause, place));
 	load_log_message(load, message->number, false, why);
+}
+
+static void
+message_refused(struct connection *connection, const char *place,
+		const struct smtp_reply *reply)
+{
+	load_count_failure(connection->load, place, reply, NULL);
+	message_fail(connection, smtp_reply_first_line(reply));
+}
+
+static void
+message_lost(struct connection *connection, const char *place, const char *cause)
+{
+	char why[96];
+	int length = snprintf(why, sizeof(why), "%s in %s", cause, place);
+
+	load_count_failure(connection->load, place, NULL, cause);
+	message_fail(connection, span_of(why, (size_t)length));
 }
 
 static void
@@ -41,7 +52,7 @@ message_accept(struct connection *connection, const struct smtp_reply *reply)
 void
 dialogue_fail(struct connection *connection, const char *place, const char *cause)
 {
-	message_fail(connection, place, NULL, cause);
+	message_lost(connection, place, cause);
 	connection->message.taken = false;
 	connection->over = true;
 }
@@ -106,7 +117,7 @@ reply_to_greeting(struct connection *connection, const struct smtp_reply *reply)
 		load_started_one(load);
 	connection->greeted_once = true;
 	if (reply->code != 220) {
-		message_fail(connection, "greeting", reply, NULL);
+		message_refused(connection, "greeting", reply);
 		connection->message.taken = false;
 		connection->over = true;
 		return;
@@ -126,7 +137,7 @@ reply_to_hello(struct connection *connection, const struct smtp_reply *reply)
 		say_hello(connection);
 		return;
 	}
-	message_fail(connection, "hello", reply, NULL);
+	message_refused(connection, "hello", reply);
 	connection->message.taken = false;
 	say_quit(connection);
 }
@@ -135,7 +146,7 @@ static void
 reply_to_mail(struct connection *connection, const struct smtp_reply *reply)
 {
 	if (!smtp_reply_is_positive(reply))
-		message_fail(connection, "mail", reply, NULL);
+		message_refused(connection, "mail", reply);
 }
 
 static void
@@ -154,7 +165,7 @@ reply_to_rcpt(struct connection *connection, const struct smtp_reply *reply)
 	if (connection->load->options->recipients > 1)
 		load_count_failure(connection->load, "rcpt", reply, NULL);
 	else
-		message_fail(connection, "rcpt", reply, NULL);
+		message_refused(connection, "rcpt", reply);
 }
 
 static void
@@ -163,7 +174,7 @@ reply_to_data(struct connection *connection, const struct smtp_reply *reply)
 	connection->message.go_ahead = reply->code == 354;
 	/* behind refused recipients its refusal says nothing new */
 	if (reply->code != 354 && !connection->message.failed)
-		message_fail(connection, "data", reply, NULL);
+		message_refused(connection, "data", reply);
 }
 
 static void
@@ -173,7 +184,7 @@ reply_to_end(struct connection *connection, const struct smtp_reply *reply)
 	struct message *message = &connection->message;
 
 	if (connection->body.length) {
-		message_fail(connection, "body", reply, NULL);
+		message_refused(connection, "body", reply);
 		message->taken = false;
 		connection->over = true;
 		return;
@@ -181,7 +192,7 @@ reply_to_end(struct connection *connection, const struct smtp_reply *reply)
 	if (!smtp_reply_is_positive(reply)) {
 		load->totals.recipients_failed += load->options->lmtp;
 		if (!message->failed)
-			message_fail(connection, "end", reply, NULL);
+			message_refused(connection, "end", reply);
 	}
 	if (message->failed || smtp_client_owed_to(&connection->client, SMTP_STEP_END))
 		return;
@@ -201,7 +212,7 @@ reply_to_quit(struct connection *connection, const struct smtp_reply *reply)
 		load_log_message(load, connection->message.number, true,
 				 smtp_reply_first_line(reply));
 	} else if (load->options->connect_only) {
-		message_fail(connection, "quit", reply, NULL);
+		message_refused(connection, "quit", reply);
 	}
 	connection->message.taken = false;
 	connection->over = true;
@@ -239,7 +250,7 @@ dialogue_reply(struct connection *connection, enum smtp_step step,
 		return;
 	/* whatever it was for, the server leaves */
 	if (connection->message.taken && !connection->message.failed)
-		message_fail(connection, smtp_step_name(step), reply, NULL);
+		message_refused(connection, smtp_step_name(step), reply);
 	connection->message.taken = false;
 	connection->over = true;
 }
@@ -256,7 +267,7 @@ advance_envelope(struct connection *connection)
 	} else if (message->offered < options->recipients) {
 		say_rcpt(connection);
 	} else if (message->accepted == 0) {
-		message_fail(connection, "rcpt", NULL, "all recipients refused");
+		message_lost(connection, "rcpt", "all recipients refused");
 		say_reset(connection);
 	} else if (options->chunking) {
 		say_message(connection);
@@ -273,7 +284,7 @@ advance_data(struct connection *connection)
 	bool chunk = options->chunking && message->accepted > 0;
 
 	if (message->accepted == 0 && !message->failed)
-		message_fail(connection, "rcpt", NULL, "all recipients refused");
+		message_lost(connection, "rcpt", "all recipients refused");
 	if (message->go_ahead && message->accepted == 0)
 		say_empty_message(connection);
 	else if (!message->failed && (message->go_ahead || chunk))

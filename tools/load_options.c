@@ -161,6 +161,14 @@ name_option(const char *option, const char *value)
 	return value;
 }
 
+static bool
+text_is_ascii(const char *text)
+{
+	while (*text && !(*text & 0x80))
+		text++;
+	return *text == '\0';
+}
+
 static struct endpoint
 source_option(const char *value)
 {
@@ -303,6 +311,7 @@ load_options_read(int argc, char **argv, struct load_options *options)
 	}
 	if (!endpoint_read(span_from_string(argv[optind]), &options->target))
 		usage_error("argument", argv[optind], "not ADDR:PORT or unix:PATH");
+	options->utf8 = !text_is_ascii(options->from) || !text_is_ascii(options->to);
 	if (options->messages == 0 && options->duration == 0)
 		options->messages = 1;
 }

@@ -34,7 +34,7 @@ failure_find(struct load_totals *totals, const char *what)
 	if (totals->failure_kinds == FAILURE_KINDS_MAX)
 		return NULL;
 	row = &totals->failures[totals->failure_kinds++];
-	strcpy(row->what, what);
+	snprintf(row->what, sizeof(row->what), "%s", what);
 	return row;
 }
 

@@ -13,9 +13,10 @@ connection_say(struct connection *connection, enum smtp_step step, struct span l
 void
 say_mail(struct connection *connection)
 {
-	const char *from = connection->load->options->from;
+	const struct load_options *options = connection->load->options;
 	char line[600];
-	int length = snprintf(line, sizeof(line), "MAIL FROM:<%s>\r\n", from);
+	int length = snprintf(line, sizeof(line), "MAIL FROM:<%s>%s\r\n", options->from,
+			      options->utf8 ? " SMTPUTF8" : "");
 
 	connection->dialogue = DIALOGUE_ENVELOPE;
 	connection_say(connection, SMTP_STEP_MAIL, span_of(line, (size_t)length));

@@ -11,6 +11,7 @@
 #include "base/slab.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "smtp/reply.h"
 #include "smtp/server.h"
 #include "tools/sink_fault.h"
 #include "tools/sink_store.h"

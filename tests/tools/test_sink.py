@@ -30,9 +30,10 @@ def test_smtplib_sends(sink, scratch):
     with smtplib.SMTP("127.0.0.1", server.port) as client:
         code, text = client.ehlo()
         assert (code, text.split(b"\n")[0]) == (250, b"store.example")
-        assert client.sendmail("ann@a.example", ["bob@b.example", "c@b.example"], BODY) == {}
+        recipients = ["bob@b.example", "c@b.example"]
+        assert client.sendmail("ann@a.example", recipients, BODY) == {}
     [message] = stored_messages(scratch / "mail")
-    assert message == (["ann@a.example"], ["bob@b.example", "c@b.example"], BODY)
+    assert message == (["ann@a.example"], recipients, BODY)
     totals = server.stop()
     assert totals["messages"] == 1
     assert totals["recipients"] == 2
@@ -66,7 +67,8 @@ def test_lmtp_answers_each_recipient(sink, scratch):
 
 
 def test_lmtp_whom_all_refuse_at_the_end_is_not_kept(sink, scratch):
-    server = sink("--lmtp", "--maildir", scratch / "mail", "--refuse-at-end", "*=550 5.2.1 no")
+    refusal = ["--refuse-at-end", "*=550 5.2.1 no"]
+    server = sink("--lmtp", "--maildir", scratch / "mail", *refusal)
     with smtplib.LMTP("127.0.0.1", server.port) as client:
         with pytest.raises(smtplib.SMTPDataError):
             client.sendmail("a@a.example", ["bob@b.example"], BODY)
@@ -293,18 +295,16 @@ def test_listens_on_several_addresses(sink, scratch):
     ],
 )
 def test_usage_errors(options):
-    done = subprocess.run(
-        [built_program("evenpost-sink"), *options], capture_output=True, check=False
-    )
+    program = built_program("evenpost-sink")
+    done = subprocess.run([program, *options], capture_output=True, check=False)
     assert done.returncode == 64
-    assert done.stderr.startswith((b"evenpost-sink: ", os.fsencode(built_program("evenpost-sink"))))
+    assert done.stderr.startswith((b"evenpost-sink: ", os.fsencode(program)))
 
 
 def test_help_and_version():
-    for option, start in (("--help", b"Usage: evenpost-sink"), ("--version", b"evenpost-sink ")):
-        done = subprocess.run(
-            [built_program("evenpost-sink"), option], capture_output=True, check=True
-        )
+    for option, start in ("--help", b"Usage: "), ("--version", b"evenpost-sink "):
+        command = [built_program("evenpost-sink"), option]
+        done = subprocess.run(command, capture_output=True, check=True)
         assert done.stdout.startswith(start)
 
 

@@ -1,4 +1,4 @@
-"""evenpost-sink as a mail server that misbehaves: each fault does exactly what it says."""
+"""evenpost-sink as a mail server that misbehaves: each fault does what it says."""
 
 import time
 
@@ -119,7 +119,8 @@ def test_garbage_is_no_reply(sink, place):
 
 @pytest.mark.parametrize("place", PLACES)
 def test_raw_octets_instead_of_the_reply(sink, place):
-    with RawClient(sink("--fault", f"{place}=raw:250-a\\r\\n\\x35\\t\\0\\\\\\r\\n").port) as client:
+    fault = f"{place}=raw:250-a\\r\\n\\x35\\t\\0\\\\\\r\\n"
+    with RawClient(sink("--fault", fault).port) as client:
         converse_to(client, place)
         assert client.read_line() + client.read_line() == b"250-a\r\n5\t\0\\\r\n"
 
@@ -157,8 +158,12 @@ def test_replies_before_a_delay_are_not_late(sink):
 
 @pytest.mark.parametrize(
     "suffix, codes",
-    [("", [451] * 4), ("@1", [451, 250, 250, 250]), ("@3", [250, 250, 451, 250]),
-     ("@2+", [250, 451, 451, 451])],
+    [
+        ("", [451] * 4),
+        ("@1", [451, 250, 250, 250]),
+        ("@3", [250, 250, 451, 250]),
+        ("@2+", [250, 451, 451, 451]),
+    ],
 )
 def test_occurrences_are_counted_over_all_connections(sink, suffix, codes):
     server = sink("--fault", f"mail=reply:451 4.3.0 no{suffix}")
@@ -179,10 +184,8 @@ def test_an_at_sign_in_a_text_is_no_occurrence(sink):
 
 
 def test_faults_at_one_place_work_together(sink):
-    server = sink(
-        "--fault", "mail=reply:450 4.3.0 later", "--fault", "mail=delay:100ms",
-        "--fault", "mail=split", "--fault", "mail=drop-after-reply",
-    )
+    whats = "reply:450 4.3.0 later", "delay:100ms", "split", "drop-after-reply"
+    server = sink(*[part for what in whats for part in ("--fault", f"mail={what}")])
     with RawClient(server.port) as client:
         client.hello()
         start = time.monotonic()
@@ -285,8 +288,15 @@ def test_body_delay_comes_once_in_a_message(sink):
 
 @pytest.mark.parametrize(
     "fault, kept",
-    [("drop", 1), ("drop-after-reply", 1), ("silence", 1), ("garbage", 1),
-     ("reply:451 4.3.0 no", 0), ("reply:550 5.6.0 no", 0), ("reply:250 2.0.0 odd", 1)],
+    [
+        ("drop", 1),
+        ("drop-after-reply", 1),
+        ("silence", 1),
+        ("garbage", 1),
+        ("reply:451 4.3.0 no", 0),
+        ("reply:550 5.6.0 no", 0),
+        ("reply:250 2.0.0 odd", 1),
+    ],
 )
 def test_what_the_server_has_after_the_end_of_data(sink, scratch, fault, kept):
     """A lost reply leaves the message with the server; a refusal does not."""
