@@ -177,11 +177,10 @@ advise_max_connections(const struct section *root, const struct section *pool,
 
 		if (most > MTA_CONNECTIONS_MAX ||
 		    section_says(server, "max-connections", "unlimited"))
-			section_advice(server, "max-connections", report,
-				       "Postfix refuses the %dth connection of one "
-				       "address unless "
-				       "smtpd_client_connection_count_limit is raised",
-				       MTA_CONNECTIONS_MAX + 1);
+			section_advice(
+				server, "max-connections", report,
+				"Postfix refuses the 51st connection of one address "
+				"unless smtpd_client_connection_count_limit is raised");
 	}
 }
 

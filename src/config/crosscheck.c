@@ -202,7 +202,7 @@ settings_crosscheck(const struct section *root, struct report *report)
 	}
 	SECTION_EACH (root, "pools", pool) {
 		if (!section_gives(pool, "servers") && !section_gives(pool, "discover"))
-			section_error(pool, NULL, report, "\"servers\" is missing");
+			section_error(pool, "servers", report, "missing, and required");
 		check_health(section_child(pool, "health"), report);
 	}
 	check_binds(root, report);

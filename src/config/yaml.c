@@ -35,6 +35,37 @@ place_of(const struct fy_mark *mark)
 	return (struct place){(uint32_t)mark->line + 1, (uint32_t)mark->column + 1};
 }
 
+/* Marks stand behind the sign that a quoted text or an alias begins with. */
+static struct place
+step_back(struct place place)
+{
+	if (place.column > 1)
+		place.column--;
+	return place;
+}
+
+static bool
+is_quoted(struct fy_token *token)
+{
+	enum fy_scalar_style style =
+		token ? fy_scalar_token_get_style(token) : FYSS_PLAIN;
+
+	return style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
+}
+
+/* A value that is not there has no mark: it is missed where its key is. */
+static struct place
+place_of_scalar(const struct builder *builder, struct fy_token *token,
+		struct place place)
+{
+	const struct frame *frame =
+		builder->depth ? &builder->frames[builder->depth - 1] : NULL;
+
+	if (!place.line && frame)
+		return frame->key ? frame->key->place : frame->node->place;
+	return is_quoted(token) ? step_back(place) : place;
+}
+
 static enum status
 refuse(struct builder *builder, struct place place, const char *why)
 {
@@ -132,10 +163,11 @@ add_scalar(struct builder *builder, struct fy_event *event, struct place place)
 {
 	struct span text = token_text(event->scalar.value);
 	bool nothing = means_nothing(event->scalar.value, text);
-	struct yaml_node *node =
-		new_node(builder, nothing ? YAML_NOTHING : YAML_TEXT, place);
+	struct yaml_node *node;
 	enum status status;
 
+	place = place_of_scalar(builder, event->scalar.value, place);
+	node = new_node(builder, nothing ? YAML_NOTHING : YAML_TEXT, place);
 	if (!node)
 		return STATUS_NO_MEMORY;
 	node->text = arena_copy(builder->arena, text);
@@ -278,7 +310,7 @@ add_event(struct builder *builder, struct fy_event *event)
 	case FYET_SCALAR:
 		return add_scalar(builder, event, place);
 	case FYET_ALIAS:
-		return add_alias(builder, event, place);
+		return add_alias(builder, event, step_back(place));
 	default:
 		return STATUS_OK;
 	}

@@ -1,0 +1,329 @@
+/* A configuration file, and all that is said about it. */
+#include "config/check.h"
+#include "rows.h"
+
+#include <stdio.h>
+
+#define LISTENERS "listeners: {in: {bind: 127.0.0.1:25, pool: p}}\n"
+#define POOLS "pools: {p: {servers: {s: 10.0.0.1:25}}}\n"
+/* What comes before the line that a row is about, which is line 3 then. */
+#define LISTENER LISTENERS_HEAD "    bind: 127.0.0.1:25\n    pool: p\n"
+#define LISTENERS_HEAD POOLS "listeners:\n  in:\n"
+#define POOL LISTENERS "pools:\n  p:\n    servers: {s: 10.0.0.1:25}\n"
+#define SERVER LISTENERS "pools: {p: {servers: {s:\n"
+
+static const struct row {
+	const char *name;
+	const char *text;
+	const char *expected;
+} rows[] = {
+	/* well */
+	{"the least that works", LISTENERS POOLS, ""},
+	{"a server with a host name",
+	 LISTENERS "pools: {p: {servers: {s: h.example:25}}}", ""},
+	{"a server at a UNIX socket", LISTENERS "pools: {p: {servers: {s: unix:/s}}}",
+	 ""},
+	{"a list where one value could stand", LISTENER "    accept-proxy: []\n", ""},
+	{"one route without a condition",
+	 POOLS "listeners: {in: {bind: 127.0.0.1:25, routes: [{pool: p}]}}", ""},
+	{"features that are off",
+	 LISTENER "    tls: off\n    auth: off\n    relay: off\n    mode: message\n"
+		  "    protocol: smtp\n    recipients-across-pools: split\n"
+		  "    add-received: never\n    access: {allow: [], deny: []}\n",
+	 ""},
+	{"pool features that are off", POOL "    tls: off\n    identity: none\n", ""},
+	{"an LMTP pool", POOL "    protocol: lmtp\n", ""},
+	{"an anchor and its alias",
+	 LISTENERS
+	 "pools: {p: {servers: {s: &a 10.0.0.1:25}, timeouts: &t {end: 9m}}}\n"
+	 "shutdown-timeout: 1m\n",
+	 ""},
+	{"a merge",
+	 LISTENERS "pools: {p: {servers: {s: &s {address: 10.0.0.1:25},\n"
+		   " t: {<<: *s, address: 10.0.0.2:25, weight: 2}}}}\n",
+	 ""},
+	{"a private address is not the internet",
+	 POOLS "listeners: {in: {bind: [\"10.0.0.5:25\", \"[fd00::1]:25\"], pool: p}}",
+	 ""},
+	{"port 0 is never taken twice",
+	 POOLS "listeners: {in: {bind: [127.0.0.1:0, 127.0.0.1:0], pool: p}}", ""},
+
+	/* the file */
+	{"an empty file", "",
+	 "1:1: listeners: missing, and required\n"
+	 "1:1: pools: missing, and required\n"},
+	{"no mapping at all", "- a\n", "1:1: expected a mapping (key: value)\n"},
+	{"a syntax error", LISTENERS "pools: [\n",
+	 "3:1: not YAML: flow sequence without a closing bracket\n"},
+	{"a byte that is not UTF-8", "hostname: a\n\xff: 1\n",
+	 "2:1: a byte that is not UTF-8\n"},
+	{"an overlong sequence", "\xc0\xaf", "1:1: a byte that is not UTF-8\n"},
+	{"a tag", "hostname: !!str a\n", "1:17: tags (\"!…\") have no meaning here\n"},
+	{"two documents", "--- {}\n--- {}\n", "2:1: a second document begins here\n"},
+	{"an alias to nothing", "hostname: *a\n",
+	 "1:11: no value is anchored as \"&a\" above\n"},
+	{"an alias to what holds it", "pools: &a {p: *a}\n",
+	 "1:15: no value is anchored as \"&a\" above\n"},
+	{"a mapping as a key", "? {a: b}\n: c\n", "1:3: a key must be a plain word\n"},
+	{"nested too deeply", "a: [[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]\n",
+	 "1:19: nested too deeply\n"},
+	{"merging a text", "<<: a\n", "1:5: \"<<\" merges mappings only\n"},
+
+	/* keys */
+	{"a misspelt key", LISTENERS POOLS "hostnam: a\n",
+	 "3:1: hostnam: unknown key \"hostnam\"; did you mean \"hostname\"?\n"},
+	{"underscores for hyphens", LISTENERS POOLS "shutdown_timeout: 1s\n",
+	 "3:1: shutdown_timeout: unknown key \"shutdown_timeout\"; did you mean "
+	 "\"shutdown-timeout\"?\n"},
+	{"two letters swapped", SERVER "  {address: 10.0.0.1:25, wieght: 2}}}}\n",
+	 "3:26: pools.p.servers.s.wieght: unknown key \"wieght\"; did you mean "
+	 "\"weight\"?\n"},
+	{"a key that nothing resembles", LISTENERS POOLS "xyzzy: a\n",
+	 "3:1: xyzzy: unknown key \"xyzzy\"\n"},
+	{"a key of another place", POOL "    max-recipients: 5\n",
+	 "5:5: pools.p.max-recipients: the key \"max-recipients\" does not belong here "
+	 "but "
+	 "in listeners.NAME\n"},
+	{"a key given twice", LISTENERS POOLS "hostname: a\nhostname: b\n",
+	 "4:1: hostname: duplicate key, first in line 3\n"},
+	{"a name given twice",
+	 LISTENERS "pools: {p: {servers: {s: 10.0.0.1:25,\n"
+		   " s: 10.0.0.2:25}}}\n",
+	 "3:2: pools.p.servers: duplicate name \"s\", first in line 2\n"},
+	{"a name with a blank",
+	 LISTENERS "pools: {p: {servers: {\"s s\": 10.0.0.1:25}}}\n",
+	 "2:23: pools.p.servers: \"s s\" is not a name of A-Z a-z 0-9 _ . - (64 at "
+	 "most)\n"},
+	{"a control character does not reach the terminal",
+	 LISTENERS POOLS "\"\\e[1m\": a\n", "3:1: ?[1m: unknown key \"?[1m\"\n"},
+	{"several at once, in the order of lines",
+	 "workers: 0\nuser: [a]\nx: 1\n" LISTENERS POOLS "log: {level: loud}\n",
+	 "1:10: workers: 0 is out of range: 1 to 256\n"
+	 "2:7: user: expected one value, not a list\n"
+	 "3:1: x: unknown key \"x\"\n"
+	 "6:14: log.level: \"loud\" is not error, warning, info or debug\n"},
+
+	/* values */
+	{"a value is missing", LISTENERS POOLS "hostname:\n",
+	 "3:1: hostname: a value is missing\n"},
+	{"a mapping for a value", LISTENERS POOLS "hostname: {a: b}\n",
+	 "3:11: hostname: expected one value, not a mapping\n"},
+	{"a value for a mapping", LISTENERS POOLS "log: stderr\n",
+	 "3:6: log: expected a mapping (key: value)\n"},
+	{"a bad duration", POOL "    queue: 10\n",
+	 "5:12: pools.p.queue: \"10\" is not a duration such as 250ms, 5s, 2m, 1h, "
+	 "1d\n"},
+	{"a bad size", LISTENER "    max-message-size: 50 MB\n",
+	 "6:23: listeners.in.max-message-size: \"50 MB\" is not a size such as 512, "
+	 "64k, "
+	 "10m, 1g\n"},
+	{"a bad percentage", POOL "    passive: {max-ejected: 0.5}\n",
+	 "5:28: pools.p.passive.max-ejected: \"0.5\" is not a percentage such as "
+	 "50%\n"},
+	{"a misspelt choice", POOL "    balance: rond-robin\n",
+	 "5:14: pools.p.balance: \"rond-robin\" is not round-robin, least-connections, "
+	 "random, source, hash or response-time; did you mean \"round-robin\"?\n"},
+	{"a misspelt word", LISTENERS POOLS "log: {to: sydlog}\n",
+	 "3:11: log.to: \"sydlog\" is not stderr, syslog or journal or a path (with a "
+	 "/ in "
+	 "it); did you mean \"syslog\"?\n"},
+	{"a number with a word", LISTENERS POOLS "workers: autos\n",
+	 "3:10: workers: \"autos\" is not auto or a whole number; did you mean "
+	 "\"auto\"?\n"},
+	{"weight 1001", SERVER "  {address: 10.0.0.1:25, weight: 1001}}}}\n",
+	 "3:34: pools.p.servers.s.weight: 1001 is out of range: 0 to 1000\n"},
+	{"a duration out of range", POOL "    health: {interval: 1ms}\n",
+	 "5:24: pools.p.health.interval: 1ms is out of range: 10ms to 1d\n"},
+	{"a server without a port", LISTENERS "pools: {p: {servers: {s: 10.0.0.1}}}\n",
+	 "2:26: pools.p.servers.s.address: \"10.0.0.1\" is not HOST:PORT such as "
+	 "10.0.0.11:25, [V6]:PORT or unix:/path\n"},
+	{"an address that is none",
+	 LISTENERS "pools: {p: {servers: {s: 10.0.0.256:25}}}\n",
+	 "2:26: pools.p.servers.s.address: \"10.0.0.256:25\" is not HOST:PORT such as "
+	 "10.0.0.11:25, [V6]:PORT or unix:/path\n"},
+	{"a server without an address", SERVER "  {weight: 1}}}}\n",
+	 "2:23: pools.p.servers.s.address: missing, and required\n"},
+	{"a server that is a list", SERVER "  [a]}}}\n",
+	 "3:3: pools.p.servers.s: expected a mapping (key: value)\n"},
+	{"a host name to listen on",
+	 POOLS "listeners: {in: {bind: localhost:25, pool: p}}\n",
+	 "2:24: listeners.in.bind: \"localhost:25\" is not ADDRESS:PORT, [V6]:PORT or "
+	 "unix:/path (no host name)\n"},
+	{"a sender that could end the command",
+	 POOL "    health: {probe: mail, sender: \"a@b> X\"}\n",
+	 "5:35: pools.p.health.sender: \"a@b> X\" is not a mail address\n"},
+
+	/* not in this build yet */
+	{"a section of a later feature",
+	 LISTENERS POOLS "tls: {min-version: \"1.2\"}\n",
+	 "3:6: tls: not in this build yet\n"},
+	{"a value of a later feature", LISTENERS POOLS "state-dir: /var/lib/evenpost\n",
+	 "3:12: state-dir: not in this build yet\n"},
+	{"a later choice", POOL "    identity: xclient\n",
+	 "5:15: pools.p.identity: \"xclient\" is not in this build yet\n"},
+	{"a later mode", LISTENER "    mode: connection\n",
+	 "6:11: listeners.in.mode: \"connection\" is not in this build yet\n"},
+	{"a list of a later feature", LISTENER "    accept-proxy: [10.0.0.1]\n",
+	 "6:19: listeners.in.accept-proxy: not in this build yet\n"},
+	{"the relay guard", LISTENER "    relay: {domains: [a.example]}\n",
+	 "6:12: listeners.in.relay: not in this build yet\n"},
+	{"a later probe", POOL "    health: {probe: starttls}\n",
+	 "5:21: pools.p.health.probe: \"starttls\" is not in this build yet\n"},
+	{"a route with a condition",
+	 POOLS "listeners: {in: {bind: 127.0.0.1:25, routes: [{to: a@b, pool: p}]}}\n",
+	 "2:52: listeners.in.routes[0].to: not in this build yet\n"},
+	{"several routes",
+	 POOLS
+	 "listeners: {in: {bind: 127.0.0.1:25, routes: [{pool: p}, {pool: p}]}}\n",
+	 "2:58: listeners.in.routes[1]: more than one route is not in this build "
+	 "yet\n"},
+
+	/* what no single key shows */
+	{"a listener without a pool", POOLS "listeners: {in: {bind: 127.0.0.1:25}}\n",
+	 "2:13: listeners.in.pool: missing, and required (or \"routes\")\n"},
+	{"a pool and routes", LISTENER "    routes: {pool: p}\n",
+	 "5:11: listeners.in.pool: \"routes\" says where mail goes already\n"},
+	{"an unknown pool",
+	 "pools: {hubs: {servers: {s: 10.0.0.1:25}}}\n"
+	 "listeners: {in: {bind: 127.0.0.1:25, pool: hub}}\n",
+	 "2:44: listeners.in.pool: no pool is named \"hub\"; did you mean \"hubs\"?\n"},
+	{"an unknown pool in a route",
+	 POOLS "listeners: {in: {bind: 127.0.0.1:25, routes: [{pool: queue}]}}\n",
+	 "2:54: listeners.in.routes[0].pool: no pool is named \"queue\"\n"},
+	{"a pool without servers", LISTENERS "pools: {p: {}}\n",
+	 "2:9: pools.p.servers: missing, and required\n"},
+	{"a pool with no server in it", LISTENERS "pools: {p: {servers: {}}}\n",
+	 "2:22: pools.p.servers: nothing in it\n"},
+	{"one address twice",
+	 POOLS "listeners:\n  a: {bind: 127.0.0.1:25, pool: p}\n"
+	       "  b: {bind: [\"[::1]:25\", 127.0.0.1:25], pool: p}\n",
+	 "4:26: listeners.b.bind: 127.0.0.1:25 is taken by listeners.a.bind in line "
+	 "3\n"},
+	{"the admin's address twice", LISTENERS POOLS "admin: {http: 127.0.0.1:25}\n",
+	 "1:24: listeners.in.bind: 127.0.0.1:25 is taken by admin.http in line 3\n"},
+	{"an open relay",
+	 POOLS "listeners: {in: {bind: [127.0.0.1:25, \"0.0.0.0:26\"], pool: p}}\n",
+	 "1:9: pools.p.identity: advice: identity: none hides the clients of listener "
+	 "in: "
+	 "the servers' own lists, limits and logs see this machine only\n"
+	 "2:25: listeners.in.bind: the internet can reach this listener, and to the "
+	 "servers of pool p (identity: none) all mail comes from this machine: an open "
+	 "relay where they trust it. Say \"relay: off\" if they do not\n"},
+	{"no open relay, in so many words",
+	 POOLS "listeners: {in: {bind: \"[::]:25\", relay: off, pool: p}}\n",
+	 "1:9: pools.p.identity: advice: identity: none hides the clients of listener "
+	 "in: "
+	 "the servers' own lists, limits and logs see this machine only\n"},
+	{"the admin for everybody", LISTENERS POOLS "admin: {http: 10.0.0.1:8025}\n",
+	 "3:15: admin.http: not a loopback address: \"token-file\" is required\n"},
+	{"the admin with a token",
+	 LISTENERS POOLS "admin: {http: 10.0.0.1:8025, token-file: /t}\n", ""},
+	{"a probe without its recipient", POOL "    health: {probe: rcpt}\n",
+	 "5:21: pools.p.health.probe: probe rcpt needs \"recipient\"\n"},
+	{"a probe without its script", POOL "    health: {probe: script}\n",
+	 "5:21: pools.p.health.probe: probe script needs \"script\"\n"},
+
+	/* advice */
+	{"a pool that nobody uses",
+	 LISTENERS "pools:\n  p: {servers: {s: 10.0.0.1:25}}\n"
+		   "  q: {servers: {s: 10.0.0.1:25}}\n",
+	 "4:3: pools.q: advice: no listener uses this pool\n"},
+	{"balance by source", POOL "    balance: source\n",
+	 "5:14: pools.p.balance: advice: balance: source sends all mail of one client "
+	 "to "
+	 "one server; mode: message could share it evenly (round-robin)\n"},
+	{"hash-on without hash", POOL "    hash-on: sender\n",
+	 "5:14: pools.p.hash-on: advice: has no effect: balance is round-robin, not "
+	 "hash\n"},
+	{"hash-on with hash", POOL "    hash-on: sender\n    balance: hash\n", ""},
+	{"a probe that speaks no SMTP", POOL "    health: {probe: tcp}\n",
+	 "5:21: pools.p.health.probe: advice: probe: tcp is content with an open port "
+	 "and "
+	 "never speaks SMTP: a server that accepts no mail stays up. Say banner or "
+	 "ehlo\n"},
+	{"nothing that notices",
+	 POOL "    health: {probe: none}\n    passive: {failures: 0}\n",
+	 "5:21: pools.p.health.probe: advice: nothing notices a dead server: no probe, "
+	 "and "
+	 "passive.failures is 0\n"},
+	{"a recipient for no probe", POOL "    health: {recipient: a@b.example}\n",
+	 "5:25: pools.p.health.recipient: advice: has no effect: probe is ehlo\n"},
+	{"weights far apart",
+	 LISTENERS "pools: {p: {servers: {s: {address: 10.0.0.1:25, weight: 1000},\n"
+		   " t: {address: 10.0.0.2:25, weight: 1}}}}\n",
+	 "3:36: pools.p.servers.t.weight: advice: one in 1001 messages: too little to "
+	 "be "
+	 "measured beside the other weights\n"},
+	{"weights far apart in different preferences",
+	 LISTENERS "pools: {p: {servers: {s: {address: 10.0.0.1:25, weight: 1000},\n"
+		   " t: {address: 10.0.0.2:25, preference: 20}}}}\n",
+	 ""},
+	{"all weights 0", SERVER "  {address: 10.0.0.1:25, weight: 0}}}}\n",
+	 "2:13: pools.p.servers: advice: all weights are 0: nobody gets any mail\n"},
+	{"more connections than Postfix takes",
+	 SERVER "  {address: 10.0.0.1:25, max-connections: 51}}}}\n",
+	 "3:43: pools.p.servers.s.max-connections: advice: Postfix refuses the 51st "
+	 "connection of one address unless smtpd_client_connection_count_limit is "
+	 "raised\n"},
+	{"as many connections as Postfix takes",
+	 SERVER "  {address: 10.0.0.1:25, max-connections: 50}}}}\n", ""},
+	{"one server under two names",
+	 LISTENERS "pools: {p: {servers: {s: 10.0.0.1:25, t: 10.0.0.1:25}}}\n",
+	 "2:42: pools.p.servers.t.address: advice: the address of s too: it gets both "
+	 "shares\n"},
+	{"no time for a content filter", POOL "    timeouts: {end: 30s}\n",
+	 "5:21: pools.p.timeouts.end: advice: a server that takes longer to accept a "
+	 "message has it delivered twice: the client hears 451 and sends again (RFC "
+	 "5321 "
+	 "4.5.3.2.6 wants 10m)\n"},
+	{"a token for nothing", LISTENERS POOLS "admin: {token-file: /t}\n",
+	 "3:21: admin.token-file: advice: has no effect without \"http\"\n"},
+};
+
+/* The report without the name of the file. */
+static char *
+print_report(const struct report *report)
+{
+	char *text = NULL;
+	size_t length = 0;
+	FILE *out = open_memstream(&text, &length);
+
+	assert_non_null(out);
+	for (uint32_t i = 0; i < report->count; i++)
+		report_print_entry(report, &report->entries[i], out);
+	fclose(out);
+	return text;
+}
+
+static void
+test_row(void **state)
+{
+	const struct row *row = *state;
+	struct arena arena = {0};
+	struct report report;
+	struct section *root;
+	enum status status;
+	char *said;
+
+	report_init(&report, "");
+	status = settings_check(span_from_string(row->text), &arena, &report, &root);
+	said = print_report(&report);
+	/* Each line begins with the colon that follows the empty name. */
+	for (char *at = said, *to = said;; at++) {
+		if (*at != ':' || (at > said && at[-1] != '\n'))
+			*to++ = *at;
+		if (!*at)
+			break;
+	}
+	assert_string_equal(said, row->expected);
+	assert_int_equal(status, report.errors ? STATUS_INVALID : STATUS_OK);
+	free(said);
+	report_fini(&report);
+	arena_reset(&arena);
+}
+
+int
+main(void)
+{
+	return ROWS_RUN(rows, test_row);
+}

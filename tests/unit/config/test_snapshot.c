@@ -1,0 +1,259 @@
+/* From a text to a snapshot: values arrive where the program looks for them. */
+#include "config/limits.h"
+#include "config/report.h"
+#include "config/snapshot.h"
+#include "rows.h"
+
+#include <stdio.h>
+
+#define BASE                                                                           \
+	"hostname: mx.example\n"                                                       \
+	"listeners: {in: {bind: [127.0.0.1:25, \"[::1]:25\"], pool: q}}\n"             \
+	"pools:\n"                                                                     \
+	"  p: {servers: {s: 10.0.0.1:25}}\n"                                           \
+	"  q: {servers: {s: 10.0.0.2:25, t: hub.example:25}, balance: random}\n"
+
+static struct snapshot *
+read_text(const char *text)
+{
+	struct snapshot *snapshot = NULL;
+	struct report report;
+	enum status status;
+
+	report_init(&report, "file");
+	status = snapshot_read_text(span_from_string(text), "file", &report, &snapshot);
+	if (status != STATUS_OK)
+		fail_msg("%s", report.count ? report.entries[0].message : "no memory");
+	report_fini(&report);
+	return snapshot;
+}
+
+static const struct row {
+	const char *name;
+	const char *text;                              /* before BASE */
+	enum { OF_SNAPSHOT, OF_LISTENER, OF_POOL } of; /* the first listener and pool */
+	size_t offset;
+	size_t size;
+	uint64_t value;
+} rows[] = {
+#define ROW(name, text, of, type, member, value)                                       \
+	{                                                                              \
+		name, text, of, offsetof(struct type, member),                         \
+			sizeof(((struct type *)0)->member), value                      \
+	}
+	ROW("workers", "workers: 3\n", OF_SNAPSHOT, snapshot, workers, 3),
+	ROW("shutdown-timeout", "", OF_SNAPSHOT, snapshot, shutdown_timeout, 60000),
+	ROW("dns.resolver: system", "", OF_SNAPSHOT, snapshot, dns.mode, DNS_SYSTEM),
+	ROW("dns.resolver: recursive", "dns: {resolver: recursive}\n", OF_SNAPSHOT,
+	    snapshot, dns.mode, DNS_RECURSIVE),
+	ROW("dns.resolver: addresses", "dns: {resolver: [127.0.0.1, \"::1\"]}\n",
+	    OF_SNAPSHOT, snapshot, dns.server_count, 2),
+	ROW("admin.socket by default", "", OF_SNAPSHOT, snapshot,
+	    admin.socket_is_default, true),
+	ROW("admin.socket", "admin: {socket: /s}\n", OF_SNAPSHOT, snapshot,
+	    admin.socket_is_default, false),
+	ROW("admin.http is off", "", OF_SNAPSHOT, snapshot, admin.http.length, 0),
+	ROW("log.to", "log: {to: journal}\n", OF_SNAPSHOT, snapshot, log.target,
+	    LOG_TO_JOURNAL),
+	ROW("log.to a file", "log: {to: /var/log/evenpost}\n", OF_SNAPSHOT, snapshot,
+	    log.target, LOG_TO_FILE),
+	ROW("log.format", "log: {format: json}\n", OF_SNAPSHOT, snapshot, log.format,
+	    LOG_JSON),
+	ROW("log.level", "log: {level: debug}\n", OF_SNAPSHOT, snapshot, log.level,
+	    LOG_DEBUG),
+	ROW("two pools", "", OF_SNAPSHOT, snapshot, pool_count, 2),
+	ROW("bind", "", OF_LISTENER, listener_snapshot, bind_count, 2),
+	ROW("mode", "", OF_LISTENER, listener_snapshot, mode, LISTENER_MESSAGE),
+	ROW("max-message-size", "", OF_LISTENER, listener_snapshot,
+	    smtp.max_message_size, 52428800),
+	ROW("max-recipients", "", OF_LISTENER, listener_snapshot, smtp.max_recipients,
+	    1000),
+	ROW("line-endings", "", OF_LISTENER, listener_snapshot, smtp.reject_bare,
+	    false),
+	ROW("max-connections", "", OF_LISTENER, listener_snapshot, max_connections,
+	    50000),
+	ROW("max-connections-per-client", "", OF_LISTENER, listener_snapshot,
+	    max_connections_per_client, 100),
+	ROW("timeouts.command", "", OF_LISTENER, listener_snapshot, timeouts.command,
+	    300000),
+	ROW("timeouts.data", "", OF_LISTENER, listener_snapshot, timeouts.data, 180000),
+	ROW("timeouts.session is off", "", OF_LISTENER, listener_snapshot,
+	    timeouts.session, 0),
+	ROW("protocol", "", OF_POOL, pool_snapshot, protocol, MAIL_SMTP),
+	ROW("hash-on", "", OF_POOL, pool_snapshot, hash_on, HASH_ON_RECIPIENT),
+	ROW("health.probe", "", OF_POOL, pool_snapshot, health.kind, PROBE_EHLO),
+	ROW("health.interval", "", OF_POOL, pool_snapshot, health.interval, 2000),
+	ROW("health.down-interval is interval", "", OF_POOL, pool_snapshot,
+	    health.down_interval, 2000),
+	ROW("health.timeout", "", OF_POOL, pool_snapshot, health.timeout, 5000),
+	ROW("reuse.idle", "", OF_POOL, pool_snapshot, reuse.idle, 30000),
+	ROW("reuse.max-idle", "", OF_POOL, pool_snapshot, reuse.max_idle, 16),
+	ROW("reuse.max-messages", "", OF_POOL, pool_snapshot, reuse.max_messages, 100),
+	ROW("retry.attempts", "", OF_POOL, pool_snapshot, retry.attempts, 3),
+	ROW("retry.buffer", "", OF_POOL, pool_snapshot, retry.buffer, 1048576),
+	ROW("queue", "", OF_POOL, pool_snapshot, queue, 10000),
+	ROW("timeouts.connect", "", OF_POOL, pool_snapshot, timeouts.connect, 5000),
+	ROW("timeouts.greeting", "", OF_POOL, pool_snapshot, timeouts.greeting, 30000),
+	ROW("timeouts.end", "", OF_POOL, pool_snapshot, timeouts.end, 600000),
+#undef ROW
+};
+
+static uint64_t
+read_member(const void *base, size_t offset, size_t size)
+{
+	uint64_t value = 0;
+
+	/* Little-endian, as every machine it is tested on. */
+	memcpy(&value, (const char *)base + offset, size);
+	return value;
+}
+
+static void
+test_row(void **state)
+{
+	const struct row *row = *state;
+	char text[2048];
+	struct snapshot *snapshot;
+	const void *bases[3];
+
+	snprintf(text, sizeof(text), "%s%s", row->text, BASE);
+	snapshot = read_text(text);
+	bases[OF_SNAPSHOT] = snapshot;
+	bases[OF_LISTENER] = snapshot->listeners;
+	bases[OF_POOL] = snapshot->pools;
+	assert_int_equal(read_member(bases[row->of], row->offset, row->size),
+			 row->value);
+	snapshot_unref(snapshot);
+}
+
+static void
+test_texts(void **state)
+{
+	struct snapshot *snapshot = read_text("user: mail\n" BASE);
+
+	(void)state;
+	assert_true(span_equals(snapshot->hostname, SPAN("mx.example")));
+	assert_true(
+		span_equals(snapshot->listeners->smtp.hostname, SPAN("mx.example")));
+	assert_true(span_equals(snapshot->user, SPAN("mail")));
+	assert_true(
+		span_equals(snapshot->admin.socket, SPAN("/run/evenpost/admin.sock")));
+	assert_int_equal(snapshot->admin.socket.at[snapshot->admin.socket.length], 0);
+	snapshot_unref(snapshot);
+}
+
+static void
+test_pool(void **state)
+{
+	struct snapshot *snapshot = read_text(BASE);
+	const struct pool *pool = snapshot->listeners->pool->pool;
+	struct endpoint address;
+
+	(void)state;
+	assert_ptr_equal(snapshot->listeners->pool, &snapshot->pools[1]);
+	assert_string_equal(pool->name, "q");
+	assert_string_equal(strategy_name(pool->strategy), "random");
+	assert_int_equal(pool->server_count, 2);
+	assert_string_equal(pool->servers[0]->name, "s");
+	assert_true(server_address(pool->servers[0], &address));
+	/* A host name is for the resolver. */
+	assert_string_equal(pool->servers[1]->address_text, "hub.example:25");
+	assert_false(server_address(pool->servers[1], &address));
+	snapshot_unref(snapshot);
+}
+
+static void
+test_server(void **state)
+{
+	struct snapshot *snapshot =
+		read_text("listeners: {in: {bind: 127.0.0.1:25, pool: p}}\n"
+			  "pools: {p: {servers: {s: {address: 10.0.0.1:25, weight: 7,\n"
+			  " preference: 20, max-connections: unlimited,\n"
+			  " source: 10.0.0.9}}, slow-start: 30s, health: {rise: 4},\n"
+			  " passive: {failures: 0, max-ejected: 20%}}}\n");
+	const struct pool *pool = snapshot->pools->pool;
+	const struct server *server = pool->servers[0];
+
+	(void)state;
+	assert_int_equal(server->weight, 7);
+	assert_int_equal(server->preference, 20);
+	assert_int_equal(server->max_connections, 0);
+	assert_int_not_equal(server->source.length, 0);
+	assert_int_equal(pool->rules.rise, 4);
+	assert_int_equal(pool->rules.fall, 3);
+	assert_true(pool->rules.probed);
+	assert_int_equal(pool->rules.passive_failures, 0);
+	assert_int_equal(pool->rules.max_ejected, 20);
+	assert_int_equal(pool->rules.slow_start, 30000);
+	snapshot_unref(snapshot);
+}
+
+/* Two servers with 40 places each hold 80 transactions, however many clients wait. */
+static void
+test_memory(void **state)
+{
+	struct snapshot *snapshot = read_text(BASE);
+	const struct listener_snapshot *listener = snapshot->listeners;
+	uint64_t waiting = LIMIT_SESSION + LIMIT_SESSION_INPUT + LIMIT_SESSION_OUTPUT;
+	uint64_t session = snapshot_session_memory(snapshot, listener);
+
+	(void)state;
+	assert_true(session > waiting + listener->pool->retry.buffer);
+	assert_int_equal(snapshot_listener_memory(snapshot, listener),
+			 50000 * waiting + 80 * (session - waiting));
+	snapshot_unref(snapshot);
+}
+
+static void
+test_references(void **state)
+{
+	struct snapshot *snapshot = read_text(BASE);
+
+	(void)state;
+	assert_ptr_equal(snapshot_ref(snapshot), snapshot);
+	snapshot_unref(snapshot);
+	assert_int_equal(snapshot->pool_count, 2);
+	snapshot_unref(snapshot);
+}
+
+static void
+test_errors(void **state)
+{
+	struct snapshot *snapshot = NULL;
+	struct report report;
+
+	(void)state;
+	report_init(&report, "file");
+	assert_int_equal(snapshot_read_text(SPAN("a: b"), "file", &report, &snapshot),
+			 STATUS_INVALID);
+	assert_null(snapshot);
+	assert_int_equal(report.errors, 3);
+	report_fini(&report);
+}
+
+static void
+test_no_file(void **state)
+{
+	struct snapshot *snapshot = NULL;
+	struct report report;
+
+	(void)state;
+	report_init(&report, "/nonexistent/file");
+	assert_int_equal(snapshot_read("/nonexistent/file", &report, &snapshot),
+			 STATUS_INVALID);
+	assert_string_equal(report.entries[0].message, "No such file or directory");
+	report_fini(&report);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_texts),      cmocka_unit_test(test_pool),
+		cmocka_unit_test(test_server),     cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_references), cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_no_file),
+	};
+
+	return ROWS_RUN(rows, test_row) + cmocka_run_group_tests(tests, NULL, NULL);
+}
