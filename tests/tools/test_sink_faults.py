@@ -106,7 +106,7 @@ def test_split_sends_byte_by_byte(sink, place):
         parts = []
         while not b"".join(parts).endswith(b"\n"):
             parts.append(client.socket.recv(4096))
-        assert len(parts) > 5
+        assert len(parts) > 2
 
 
 @pytest.mark.parametrize("place", PLACES)
