@@ -3,8 +3,6 @@
 #include "base/number.h"
 #include "smtp/reply.h"
 
-#include <assert.h>
-
 static const char *const where_names[FAULT_WHERE_COUNT] = {
 	[FAULT_GREETING] = "greeting", [FAULT_HELLO] = "ehlo", [FAULT_MAIL] = "mail",
 	[FAULT_RCPT] = "rcpt",         [FAULT_DATA] = "data",  [FAULT_BODY] = "body",
@@ -269,18 +267,4 @@ fault_table_plan(struct fault_table *table, enum fault_where where,
 	}
 	table->done += any;
 	return any;
-}
-
-const char *
-fault_where_name(enum fault_where where)
-{
-	assert(where < FAULT_WHERE_COUNT);
-	return where_names[where];
-}
-
-const char *
-fault_what_name(enum fault_what what)
-{
-	assert(what < FAULT_WHAT_COUNT);
-	return whats[what].name;
 }

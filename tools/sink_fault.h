@@ -88,8 +88,4 @@ bool fault_text_read(struct arena *arena, struct span text, struct span *decoded
 /* Whether it is one whole reply, without the last CRLF. */
 bool fault_text_is_reply(struct span text);
 
-/* Names of all places and deeds, for --help. */
-const char *fault_where_name(enum fault_where where);
-const char *fault_what_name(enum fault_what what);
-
 #endif

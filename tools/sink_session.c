@@ -7,6 +7,9 @@
 /* Input that waits behind a delay: never more than one read and an unfinished line. */
 #define PENDING_MAX (2 * SINK_READ_SIZE)
 
+/* Bytes of replies that are sent before more commands are looked at. */
+#define OUTPUT_HIGH 16384
+
 /* Reads in one go before others have their turn. */
 #define READS_PER_TURN 8
 
@@ -58,13 +61,49 @@ session_keep(struct session *session, enum smtp_server_state state, struct span 
 		store_octets(session->message, event->body);
 }
 
+static void
+session_flush(struct session *session)
+{
+	struct buffer *output = &session->smtp.output;
+	enum status status = STATUS_OK;
+
+	while (!status && !session->over && buffer_length(output) > session->held) {
+		struct iovec vector = {(char *)buffer_span(output).at,
+				       buffer_length(output) - session->held};
+		size_t count = 0;
+
+		status = stream_write(&session->stream, &vector, 1, &count);
+		buffer_consume(output, count);
+	}
+	if (status && status != STATUS_AGAIN)
+		session->over = true;
+	if (session->closing && session->hold == HOLD_NOTHING &&
+	    buffer_is_empty(output))
+		session->over = true;
+}
+
+/* A long group of commands must not fill the output before its client reads replies. */
+static bool
+session_has_room(struct session *session)
+{
+	if (buffer_length(&session->smtp.output) > OUTPUT_HIGH)
+		session_flush(session);
+	return buffer_length(&session->smtp.output) <= OUTPUT_HIGH;
+}
+
+static bool
+session_may_feed(const struct session *session)
+{
+	return !session->over && !session->closing && session->hold == HOLD_NOTHING;
+}
+
 /* Hands the input to the protocol until it wants more or something holds it up. */
 static void
 session_feed(struct session *session, struct span *input)
 {
 	struct smtp_event event;
 
-	while (!session->over && !session->closing && session->hold == HOLD_NOTHING) {
+	while (session_may_feed(session) && session_has_room(session)) {
 		enum smtp_server_state state = session->smtp.state;
 		size_t mark = buffer_length(&session->smtp.output);
 		struct span before = *input;
@@ -88,27 +127,6 @@ session_feed_pending(struct session *session)
 		return;
 	session_feed(session, &input);
 	buffer_consume(&session->pending, all.length - input.length);
-}
-
-static void
-session_flush(struct session *session)
-{
-	struct buffer *output = &session->smtp.output;
-	enum status status = STATUS_OK;
-
-	while (!status && !session->over && buffer_length(output) > session->held) {
-		struct iovec vector = {(char *)buffer_span(output).at,
-				       buffer_length(output) - session->held};
-		size_t count = 0;
-
-		status = stream_write(&session->stream, &vector, 1, &count);
-		buffer_consume(output, count);
-	}
-	if (status && status != STATUS_AGAIN)
-		session->over = true;
-	if (session->closing && session->hold == HOLD_NOTHING &&
-	    buffer_is_empty(output))
-		session->over = true;
 }
 
 /* The speed at which a message is to be read; NULL: as fast as it comes. */
@@ -190,8 +208,7 @@ session_read_more(struct session *session)
 static bool
 session_may_read(const struct session *session)
 {
-	return !session->over && !session->closing && session->hold == HOLD_NOTHING &&
-	       buffer_is_empty(&session->smtp.output);
+	return session_may_feed(session) && buffer_is_empty(&session->smtp.output);
 }
 
 static enum status

@@ -71,6 +71,12 @@ def test_envelope(sink, scratch):
     ]
 
 
+def test_a_group_longer_than_any_buffer(sink):
+    server = sink()
+    assert run_load(server.address, "-p", "-r", 10000, "-n", 2).status == 0
+    assert server.stop()["recipients"] == 20000
+
+
 @pytest.mark.parametrize("pipelining", [[], ["--pipelining"]])
 def test_addresses_in_utf8_ask_for_it(sink, scratch, pipelining):
     server = sink("--maildir", scratch / "mail")
