@@ -123,12 +123,20 @@ conclude(struct transaction *transaction, uint32_t slot, const struct smtp_reply
 	end(transaction);
 }
 
+/* What is still to come of the message is read and thrown away. */
+static void
+swallow_content(struct transaction *transaction)
+{
+	chain_clear(&transaction->content);
+	session_resume(transaction->session);
+}
+
 /*
  * No server will get the message in this transaction: everything that is owed and all
  * that follows is answered with the reply.
  */
 static void
-fail(struct transaction *transaction, const struct smtp_reply *reply)
+fail(struct transaction *transaction, unsigned reason, const struct smtp_reply *reply)
 {
 	struct span text = arena_copy(&transaction->arena, reply->text);
 
@@ -136,6 +144,7 @@ fail(struct transaction *transaction, const struct smtp_reply *reply)
 	give_place_back(transaction);
 	transaction->failure =
 		text.at ? (struct smtp_reply){reply->code, text} : NO_MEMORY;
+	transaction->failure_reason = reason;
 	reply = &transaction->failure;
 	for (uint32_t i = 0; i < transaction->recipient_count; i++) {
 		struct recipient *recipient = &transaction->recipients[i];
@@ -144,8 +153,8 @@ fail(struct transaction *transaction, const struct smtp_reply *reply)
 			continue;
 		recipient->verdict = RECIPIENT_REFUSED;
 		transaction->pending--;
-		journal_reject(transaction->session, "rcpt", REJECT_NO_SERVER,
-			       recipient->mailbox, reply);
+		journal_reject(transaction->session, "rcpt",
+			       transaction->failure_reason, recipient->mailbox, reply);
 		session_answer(transaction->session, recipient->slot, reply);
 	}
 	if (transaction->state == TRANSACTION_DATA)
@@ -153,7 +162,17 @@ fail(struct transaction *transaction, const struct smtp_reply *reply)
 	else if (transaction->state == TRANSACTION_END)
 		conclude(transaction, transaction->end_slot, reply, result_of(reply));
 	else
-		chain_clear(&transaction->content);
+		swallow_content(transaction);
+}
+
+/* None is left: the last one's own words, where it had some, tell more than ours. */
+static void
+fail_for_want_of_servers(struct transaction *transaction)
+{
+	if (transaction->last_reply.code)
+		fail(transaction, REJECT_SERVER, &transaction->last_reply);
+	else
+		fail(transaction, REJECT_NO_SERVER, &NO_SERVER);
 }
 
 /* ---- choosing a server ---- */
@@ -228,7 +247,8 @@ wait_for_place(struct transaction *transaction)
 static void
 on_queue_timeout(struct timer *timer)
 {
-	fail(CONTAINER_OF(timer, struct transaction, queue_timer), &NO_PLACE);
+	fail(CONTAINER_OF(timer, struct transaction, queue_timer), REJECT_NO_SERVER,
+	     &NO_PLACE);
 }
 
 /* A warm connection to the reserved server, or a new one. */
@@ -237,7 +257,6 @@ open_leg(struct transaction *transaction)
 {
 	struct worker *worker = worker_of(transaction);
 	struct upstream *upstream = reuse_take(&worker->reuse, transaction->server);
-	enum server_failure failure;
 	const char *why;
 
 	if (upstream) {
@@ -252,7 +271,7 @@ open_leg(struct transaction *transaction)
 	}
 	upstream =
 		upstream_open(worker, transaction->session->snapshot, transaction->pool,
-			      transaction->server, &transaction->leg, &failure, &why);
+			      transaction->server, &transaction->leg, &why);
 	if (upstream)
 		leg_attach(&transaction->leg, upstream);
 	else
@@ -303,12 +322,10 @@ seek_server(struct transaction *transaction)
 		wait_for_place(transaction);
 		break;
 	case POOL_INCAPABLE:
-		fail(transaction, incapable_reply(transaction));
+		fail(transaction, REJECT_NO_SERVER, incapable_reply(transaction));
 		break;
 	case POOL_EMPTY:
-		fail(transaction, transaction->last_reply.code
-					  ? &transaction->last_reply
-					  : &NO_SERVER);
+		fail_for_want_of_servers(transaction);
 		break;
 	}
 }
@@ -356,13 +373,11 @@ try_another(struct transaction *transaction)
 	give_place_back(transaction);
 	transaction->tried[transaction->tried_count++] = transaction->server->index;
 	if (!transaction->replayable)
-		fail(transaction, &LOST_IN_CONTENT);
+		fail(transaction, REJECT_NO_SERVER, &LOST_IN_CONTENT);
 	else if (may_try_another(transaction))
 		seek_server(transaction);
 	else
-		fail(transaction, transaction->last_reply.code
-					  ? &transaction->last_reply
-					  : &NO_SERVER);
+		fail_for_want_of_servers(transaction);
 }
 
 void
@@ -446,7 +461,7 @@ transaction_recipient(struct transaction *transaction, const struct smtp_event *
 	struct session *session = transaction->session;
 
 	if (transaction->failure.code) {
-		journal_reject(session, "rcpt", REJECT_NO_SERVER,
+		journal_reject(session, "rcpt", transaction->failure_reason,
 			       rcpt->rcpt.path.mailbox, &transaction->failure);
 		session_answer(session, rcpt->slot, &transaction->failure);
 		return;
@@ -500,7 +515,7 @@ transaction_content(struct transaction *transaction, struct span piece)
 		return;
 	if (chain_append(&transaction->content, piece) != STATUS_OK) {
 		leg_detach(&transaction->leg);
-		fail(transaction, &NO_MEMORY);
+		fail(transaction, REJECT_NO_SERVER, &NO_MEMORY);
 		return;
 	}
 	if (chain_end(&transaction->content) > transaction->pool->retry.buffer)
@@ -558,7 +573,7 @@ transaction_content_refused(struct transaction *transaction,
 			    const struct smtp_reply *reply)
 {
 	leg_detach(&transaction->leg);
-	fail(transaction, reply);
+	fail(transaction, REJECT_SERVER, reply);
 }
 
 void
@@ -593,9 +608,9 @@ transaction_mail_refused(struct transaction *transaction,
 {
 	tally_add(&transaction->server->counters.failures[SERVER_FAILURE_5XX], 1);
 	if (transaction->accepted > 0)
-		fail(transaction, &CONTRADICTION);
+		fail(transaction, REJECT_NO_SERVER, &CONTRADICTION);
 	else
-		fail(transaction, reply);
+		fail(transaction, REJECT_SERVER, reply);
 }
 
 static void
@@ -614,7 +629,7 @@ check_verdict(struct transaction *transaction, const struct smtp_reply *reply)
 	if (smtp_reply_is_positive(reply))
 		return;
 	leg_detach(&transaction->leg);
-	fail(transaction, &CONTRADICTION);
+	fail(transaction, REJECT_NO_SERVER, &CONTRADICTION);
 }
 
 static void
@@ -686,7 +701,7 @@ transaction_data_answered(struct transaction *transaction,
 		transaction_leg_failed(transaction, RETRY_DATA, "DATA deferred", reply,
 				       false);
 	} else {
-		fail(transaction, &CONTRADICTION);
+		fail(transaction, REJECT_NO_SERVER, &CONTRADICTION);
 	}
 }
 
@@ -695,7 +710,7 @@ transaction_chunk_refused(struct transaction *transaction,
 			  const struct smtp_reply *reply)
 {
 	count_refusal(transaction, reply);
-	fail(transaction, reply);
+	fail(transaction, REJECT_SERVER, reply);
 }
 
 void

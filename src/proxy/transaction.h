@@ -68,6 +68,7 @@ struct transaction {
 	struct smtp_reply
 		last_reply; /* what a server said before another was tried; or 0 */
 	struct smtp_reply failure; /* what to say to all that follows; code 0: none */
+	unsigned failure_reason;   /* enum reject_reason */
 	uint32_t data_slot;
 	uint32_t end_slot;
 	struct leg leg;

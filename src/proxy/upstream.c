@@ -3,6 +3,7 @@
 #include "proxy/leg.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 
 /* Commands that wait to be written: bytes. A leg stops at half of it. */
@@ -405,37 +406,76 @@ start(struct upstream *upstream, struct loop *loop)
 			      source->length ? source : NULL, on_ready);
 }
 
+/* A server that can not be reached is at fault; our own want of descriptors is not its.
+ */
+static void
+blame_unreachable(struct server *server, enum status status, const char *why,
+		  int64_t now)
+{
+	if (status != STATUS_REFUSED && status != STATUS_TIMEOUT &&
+	    errno != EHOSTUNREACH && errno != ENETUNREACH)
+		return;
+	tally_add(&server->counters.failures[SERVER_FAILURE_CONNECT], 1);
+	server_observe(server, SERVER_TRAFFIC_FAILED, why, now);
+}
+
+static const char *
+why_not(enum status status)
+{
+	switch (status) {
+	case STATUS_NOT_FOUND:
+		return "address not resolved";
+	case STATUS_REFUSED:
+		return "connect refused";
+	case STATUS_NO_MEMORY:
+		return "out of memory";
+	default:
+		return "unreachable";
+	}
+}
+
+static struct upstream *
+new_upstream(struct worker *worker, struct snapshot *snapshot,
+	     const struct pool_snapshot *pool, struct server *server)
+{
+	struct upstream *upstream = slab_take(&worker->upstreams);
+
+	if (!upstream)
+		return NULL;
+	upstream->worker = worker;
+	upstream->snapshot = snapshot_ref(snapshot);
+	upstream->pool = pool;
+	upstream->server = server_ref(server);
+	stream_init(&upstream->stream);
+	smtp_client_init(&upstream->smtp);
+	timer_init(&upstream->timer, on_timeout);
+	upstream->flush.run = flush;
+	buffer_init(&upstream->output, OUTPUT_MAX);
+	buffer_init(&upstream->input, SMTP_REPLY_BYTES_MAX + WORKER_SCRATCH);
+	return upstream;
+}
+
 struct upstream *
 upstream_open(struct worker *worker, struct snapshot *snapshot,
 	      const struct pool_snapshot *pool, struct server *server, struct leg *leg,
-	      enum server_failure *failure, const char **why)
+	      const char **why)
 {
-	struct upstream *upstream = slab_take(&worker->upstreams);
+	struct upstream *upstream = new_upstream(worker, snapshot, pool, server);
 	enum status status = STATUS_NO_MEMORY;
 
-	*failure = SERVER_FAILURE_CONNECT;
 	if (upstream) {
-		upstream->worker = worker;
-		upstream->snapshot = snapshot_ref(snapshot);
-		upstream->pool = pool;
-		upstream->server = server_ref(server);
 		upstream->leg = leg;
-		stream_init(&upstream->stream);
-		smtp_client_init(&upstream->smtp);
-		timer_init(&upstream->timer, on_timeout);
-		upstream->flush.run = flush;
-		buffer_init(&upstream->output, OUTPUT_MAX);
-		buffer_init(&upstream->input, SMTP_REPLY_BYTES_MAX + WORKER_SCRATCH);
 		status = start(upstream, &worker->loop);
-		if (status == STATUS_OK) {
-			worker->open_upstreams++;
-			upstream_await(upstream, pool->timeouts.connect);
-			return upstream;
-		}
-		upstream_free(upstream);
 	}
-	*why = status == STATUS_NOT_FOUND ? "address not resolved"
-					  : status_name(status);
+	if (status == STATUS_OK) {
+		worker->open_upstreams++;
+		upstream_await(upstream, pool->timeouts.connect);
+		return upstream;
+	}
+	*why = why_not(status);
+	blame_unreachable(server, status, *why, worker->loop.now);
+	if (upstream)
+		upstream_free(upstream);
 	server_connection_put(server);
 	return NULL;
 }

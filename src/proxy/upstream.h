@@ -57,10 +57,9 @@ struct upstream {
  * (server_connection_take). NULL: out of memory or descriptors, with *why set; the
  * place is given back.
  */
-struct upstream *
-upstream_open(struct worker *worker, struct snapshot *snapshot,
-	      const struct pool_snapshot *pool, struct server *server, struct leg *leg,
-	      enum server_failure *failure, const char **why);
+struct upstream *upstream_open(struct worker *worker, struct snapshot *snapshot,
+			       const struct pool_snapshot *pool, struct server *server,
+			       struct leg *leg, const char **why);
 
 /* Lends an idle one. */
 void upstream_lend(struct upstream *upstream, struct leg *leg);
