@@ -97,19 +97,27 @@ client_table_enter(struct client_table *table, uint64_t hash, uint32_t max)
 	return true;
 }
 
+/* False: the word is somebody else's by now. */
+static bool
+count_down(_Atomic uint64_t *word, uint64_t tag)
+{
+	uint64_t value = atomic_load_explicit(word, memory_order_relaxed);
+	uint64_t left;
+
+	do {
+		if ((value & ~COUNT_MASK) != tag || !(value & COUNT_MASK))
+			return false;
+		left = (value & COUNT_MASK) == 1 ? 0 : value - 1;
+	} while (!atomic_compare_exchange_weak(word, &value, left));
+	return true;
+}
+
 void
 client_table_leave(struct client_table *table, uint64_t hash)
 {
 	_Atomic uint64_t *word = find(table, hash);
-	uint64_t tag = tag_of(hash);
-	uint64_t value, left;
 
-	if (!word)
-		return;
-	value = atomic_load_explicit(word, memory_order_relaxed);
-	do {
-		if ((value & ~COUNT_MASK) != tag || !(value & COUNT_MASK))
-			return;
-		left = (value & COUNT_MASK) == 1 ? 0 : value - 1;
-	} while (!atomic_compare_exchange_weak(word, &value, left));
+	/* one that counts for two words may have lost the first to another's leaving */
+	while (word && !count_down(word, tag_of(hash)))
+		word = find(table, hash);
 }
