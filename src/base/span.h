@@ -23,7 +23,10 @@ struct span {
 #define SPAN(literal) ((struct span){"" literal, sizeof(literal) - 1})
 
 /* The same where the language wants a constant initializer, without a cast. */
-#define SPAN_INITIALIZER(literal) {"" literal, sizeof(literal) - 1}
+#define SPAN_INITIALIZER(literal)                                                      \
+	{                                                                              \
+		"" literal, sizeof(literal) - 1                                        \
+	}
 
 /* printf: "%.*s", SPAN_ARGS(span) */
 #define SPAN_ARGS(span) (int)(span).length, (span).at

@@ -1,5 +1,6 @@
 #include "config/yaml.h"
 
+#include <assert.h>
 #include <libfyaml.h>
 
 /* A list or mapping that is being read. */
@@ -277,6 +278,7 @@ end(struct builder *builder)
 	struct frame *frame = &builder->frames[builder->depth - 1];
 	enum status status = STATUS_OK;
 
+	assert(frame->node);
 	if (frame->node->kind == YAML_MAP)
 		status = resolve_merges(builder, frame);
 	/* Anchored when complete: no value can hold itself. */

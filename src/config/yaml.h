@@ -12,7 +12,7 @@
 #include "base/status.h"
 #include "config/report.h"
 
-#define YAML_BYTES_MAX (1024 * 1024)
+#define YAML_BYTES_MAX ((size_t)1 << 20)
 #define YAML_DEPTH_MAX 16
 #define YAML_NODES_MAX 50000 /* counted as often as aliases repeat them */
 

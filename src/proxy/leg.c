@@ -341,6 +341,7 @@ leg_replied(struct leg *leg, enum smtp_step step, const struct smtp_reply *reply
 	struct upstream *upstream = leg->upstream;
 	struct transaction *transaction = leg->transaction;
 
+	assert(upstream);
 	if (reply->code == 421 && step != SMTP_STEP_END) {
 		break_off(leg, SERVER_FAILURE_LOST, "421", reply);
 		return;

@@ -119,8 +119,8 @@ void
 smtp_obey_mail(struct smtp_server *server, const struct smtp_command *command,
 	       struct smtp_event *event)
 {
-	struct smtp_path path;
-	struct smtp_parameters parameters;
+	struct smtp_path path = {0};
+	struct smtp_parameters parameters = {0};
 	struct smtp_fault fault =
 		read_envelope(&sender, command, server->offered, &path, &parameters);
 	bool utf8 = !fault.reason && parameters.needs & SMTP_SMTPUTF8;
@@ -153,8 +153,8 @@ void
 smtp_obey_rcpt(struct smtp_server *server, const struct smtp_command *command,
 	       struct smtp_event *event)
 {
-	struct smtp_path path;
-	struct smtp_parameters parameters;
+	struct smtp_path path = {0};
+	struct smtp_parameters parameters = {0};
 	struct smtp_fault fault =
 		read_envelope(&recipient, command, server->offered, &path, &parameters);
 
