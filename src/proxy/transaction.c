@@ -597,7 +597,7 @@ transaction_is_congested(const struct transaction *transaction)
 bool
 transaction_is_in_flight(const struct transaction *transaction)
 {
-	return transaction->pool != NULL && !transaction->failure.code;
+	return transaction->accepted + transaction->pending > 0;
 }
 
 /* ---- what the server says ---- */
