@@ -333,7 +333,7 @@ static const struct {
 	const char *help;
 	const char *short_form;
 } kinds[SECTION_KIND_COUNT] = {
-	[SECTION_ROOT] = {"", "The top of the file."},
+	[SECTION_ROOT] = {"", "What concerns the whole program."},
 	[SECTION_DNS] = {"dns", "How host names of servers are resolved."},
 	[SECTION_SHARED] = {"shared", "Limits counted over several nodes."},
 	[SECTION_ADMIN] = {"admin", "How the program is watched and steered."},

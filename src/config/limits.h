@@ -11,10 +11,12 @@
 #define LIMIT_SESSION_INPUT (64 * 1024UL)
 /* Replies not yet sent; nothing more is read from the client beyond them. */
 #define LIMIT_SESSION_OUTPUT (64 * 1024UL)
-/* Envelope: paths and parameters of the recipients, replies that are owed. */
-#define LIMIT_RECIPIENT (1024UL)
+/* Of each recipient: its path and parameters, kept until the transaction is over. */
+#define LIMIT_RECIPIENT (2048UL)
 /* A message on its way to a server, beyond what is kept to send it again. */
 #define LIMIT_TRANSACTION_WINDOW (256 * 1024UL)
+/* Of the message that is framed for the server and not sent yet. */
+#define LIMIT_UPSTREAM_OUTPUT (128 * 1024UL)
 /* Replies of a server not yet understood. */
 #define LIMIT_UPSTREAM_INPUT (64 * 1024UL)
 

@@ -82,7 +82,7 @@ transaction_memory(const struct listener_snapshot *listener)
 {
 	return LIMIT_RECIPIENT * listener->smtp.max_recipients +
 	       listener->pool->retry.buffer + LIMIT_TRANSACTION_WINDOW +
-	       LIMIT_UPSTREAM_INPUT;
+	       LIMIT_UPSTREAM_OUTPUT + LIMIT_UPSTREAM_INPUT;
 }
 
 uint64_t
