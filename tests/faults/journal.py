@@ -39,5 +39,5 @@ class JournalServer:
 
     def entries(self):
         """Every message that it kept."""
-        fields = [line.split() for line in self.journal.read_text().splitlines()]
-        return [Entry(int(n), int(recipients), digest) for n, recipients, digest in fields]
+        lines = self.journal.read_text().splitlines()
+        return [Entry(int(n), int(to), digest) for n, to, digest in map(str.split, lines)]

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""An SMTP server whose 250 means that the message is on disk: journal_server.py PORT FILE
+"""An SMTP server whose 250 means "on disk": journal_server.py PORT FILE
 
 It has nothing in common with evenpost's own code, so that it can be the judge of it.
 Before each 250 a line "NUMBER RECIPIENTS DIGEST" is appended to FILE and synced; NUMBER
@@ -70,9 +70,9 @@ class Session(socketserver.StreamRequestHandler):
         return True
 
     def keep(self, content):
-        number = re.search(rb"^X-Number: (\d+)", content, re.MULTILINE).group(1).decode()
-        digest = hashlib.sha256(content).hexdigest()
-        os.write(self.server.journal, f"{number} {self.recipients} {digest}\n".encode())
+        number = re.search(rb"^X-Number: (\d+)", content, re.MULTILINE).group(1)
+        digest = hashlib.sha256(content).hexdigest().encode()
+        os.write(self.server.journal, b"%s %d %s\n" % (number, self.recipients, digest))
         os.fsync(self.server.journal)
 
     def reply(self, text):

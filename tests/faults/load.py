@@ -22,10 +22,11 @@ class Refused(Exception):
 class Load:
     """Threads with a connection each, from start() to stop().
 
-    accepted[number] is how many 250s a message had after its data, ambiguous[number] how
-    many 451 4.4.2; such a message is sent again, as any client would. errors has every
-    other refusal, and every connection lost while it was not expected (tolerant: the end
-    of evenpost is expected, and a client comes back with the same message).
+    accepted[number] is how many 250s a message had after its data, ambiguous[number]
+    how many 451 4.4.2; such a message is sent again, as any client would. errors has
+    every other refusal, and every lost connection. A tolerant client expects evenpost to
+    die: it comes back with the same message, and unanswered[number] counts how often
+    the answer to its data was lost.
     """
 
     def __init__(self, port, connections=8, tolerant=False, seed=1):

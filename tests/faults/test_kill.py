@@ -63,7 +63,7 @@ def check_kept(load, servers):
 
 
 def test_servers_are_killed(start_evenpost, servers):
-    """One or two of three die at once, in whatever they are doing; no client notices."""
+    """One or two of three die at once, whatever they are doing; no client notices."""
     evenpost = start_evenpost()
     choice = random.Random(2)
     with Load(evenpost.port) as load:
@@ -105,7 +105,7 @@ def test_servers_hang(start_evenpost, servers):
 
 
 def test_evenpost_is_killed(start_evenpost, servers):
-    """The clients' connections break; nothing that was accepted is missing or double."""
+    """The clients' connections break; nothing accepted is missing or double."""
     evenpost = start_evenpost()
     choice = random.Random(4)
     with Load(evenpost.port, tolerant=True, seed=4) as load:

@@ -33,7 +33,8 @@ _SANITIZER = re.compile(
 
 
 def build_directory():
-    return pathlib.Path(os.environ.get("EVENPOST_BUILD", REPOSITORY / "build")).resolve()
+    default = REPOSITORY / "build"
+    return pathlib.Path(os.environ.get("EVENPOST_BUILD", default)).resolve()
 
 
 def built_program(name):
@@ -160,7 +161,7 @@ class Evenpost:
         }
 
     def messages(self, pool=None):
-        """Messages that each server of a pool (or of the first) accepted: {server: n}."""
+        """What each server of a pool (or of the first) accepted: {server: messages}."""
         servers = self.pools()[pool or next(iter(self.configuration["pools"]))]
         return {name: server["messages"] for name, server in servers.items()}
 

@@ -1,12 +1,12 @@
-"""An SMTP server that does at every stage what the test tells it, and keeps what it got.
+"""An SMTP server that does at every stage what the test says, and keeps what it got.
 
     server = ScriptedServer()
     server.on("rcpt", "450 4.2.0 later", "250 2.1.5 Ok")   # first, then for good
     server.on("end", DROP)
 
 Stages: greeting, ehlo, helo, mail, rcpt, data, end (the final dot, or the last chunk),
-bdat (a chunk that is not the last), rset, noop, vrfy, quit, other, and body: what happens
-after body_octets of a message have come. An action is a reply (text; lines are joined
+bdat (a chunk that is not the last), rset, noop, vrfy, quit, other, and body: what
+happens after body_octets of a message have come. An action is a reply (text; lines are joined
 with LF, CRLF is added; or exact bytes), a list of bytes (each sent in a segment of its
 own), DROP, RESET, HANG, a Wait, or a function of the connection that returns an action.
 Without an action the stage succeeds.
@@ -294,7 +294,7 @@ class ScriptedServer:
         return stage in self._actions
 
     def commands(self):
-        """All commands of all connections that spoke of mail, in order of connections."""
+        """All commands, connection after connection."""
         return [command for c in self.connections for command in c.commands]
 
     def accepted(self):

@@ -94,7 +94,7 @@ def test_pipelined(farm):
 
 
 def test_delivery_status(farm):
-    """Each server reports success to the sender; what it is told it puts in the report."""
+    """Each server reports success to the sender, with what it was told to report."""
     reached = set()
     for _ in farm.servers:
         number = farm.next_number()
@@ -120,7 +120,7 @@ def test_delivery_status(farm):
 
 
 def wait_report(farm, number):
-    """The server's name and the report that has the headers of the message in its body."""
+    """The server's name and the report: it quotes the headers of the message."""
 
     def find_report():
         for name, server in farm.servers.items():

@@ -32,7 +32,7 @@ def test_relayhost(farm, relay, body):
 def test_relayhost_is_content(relay):
     """All that it was given is gone, and it has nothing to complain of."""
     relay.program.wait_log("status=sent")
-    for complaint in ("status=deferred", "status=bounced", "lost connection", "warning:"):
+    for complaint in ("=deferred", "=bounced", "lost connection", "warning:"):
         assert complaint not in relay.program.log()
 
 
@@ -48,7 +48,7 @@ def test_smtp_source(farm, scratch):
     program = Program(run_in_root("postfix", scratch, command), scratch, "smtp-source")
     assert program.start().process.wait(60) == 0, program.tail()
     after = farm.evenpost.messages("all")
-    assert {name: after[name] - before[name] for name in after} == dict.fromkeys(after, 100)
+    assert [after[name] - before[name] for name in after] == [100] * 4
     stored = farm.wait_each_has("source", 100)
     for messages in stored.values():
         assert {message.body for message in messages} == {b".\nfrom smtp-source\n"}
