@@ -279,10 +279,17 @@ phase_of(enum smtp_verb verb)
 	}
 }
 
+/* Whoever speaks no SMTP at all is not answered. */
+static struct smtp_reply
+reply_of_refusal(struct span text)
+{
+	return span_is_empty(text) ? (struct smtp_reply){0} : smtp_reply_of(text);
+}
+
 static void
 on_refused(struct session *session, const struct smtp_event *event)
 {
-	struct smtp_reply reply = smtp_reply_of(event->refused.reply);
+	struct smtp_reply reply = reply_of_refusal(event->refused.reply);
 
 	journal_reject(session, phase_of(event->refused.verb), event->refused.reason,
 		       span_of(NULL, 0), &reply);
