@@ -70,6 +70,24 @@ is_wanted(const struct check *check, const struct report_entry *entry)
 	return entry->kind == REPORT_ERROR || !check->quiet;
 }
 
+/* A path is bytes, and JSON is UTF-8. */
+static json_t *
+make_file(const struct report *report)
+{
+	json_t *file = json_string(report->file);
+
+	return file ? file : json_string("?");
+}
+
+static json_t *
+make_entry(const struct report *report, const struct report_entry *entry)
+{
+	return json_pack("{s:o, s:I, s:I, s:s, s:s}", "file", make_file(report), "line",
+			 (json_int_t)entry->place.line, "column",
+			 (json_int_t)entry->place.column, "path", entry->path,
+			 "message", entry->message);
+}
+
 static json_t *
 make_entries(const struct check *check, const struct report *report,
 	     enum report_kind kind)
@@ -80,13 +98,7 @@ make_entries(const struct check *check, const struct report *report,
 		const struct report_entry *entry = &report->entries[i];
 
 		if (entry->kind == kind && is_wanted(check, entry))
-			json_array_append_new(
-				array,
-				json_pack("{s:s*, s:I, s:I, s:s, s:s}", "file",
-					  report->file, "line",
-					  (json_int_t)entry->place.line, "column",
-					  (json_int_t)entry->place.column, "path",
-					  entry->path, "message", entry->message));
+			json_array_append_new(array, make_entry(report, entry));
 	}
 	return array;
 }
