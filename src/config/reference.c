@@ -239,7 +239,7 @@ static const char manual_head[] =
 	"\n"
 	"# DESCRIPTION\n"
 	"\n"
-	"*evenpost*(8) reads one YAML file, _/etc/evenpost/evenpost.yaml_ unless *-c* "
+	"*evenpost*(1) reads one YAML file, _/etc/evenpost/evenpost.yaml_ unless *-c* "
 	"names\n"
 	"another. *evenpost check* reports all errors at once, and advises where a "
 	"set-up is\n"
@@ -282,7 +282,7 @@ static const char manual_head[] =
 static const char manual_tail[] = "\n"
 				  "# SEE ALSO\n"
 				  "\n"
-				  "*evenpost*(8)\n";
+				  "*evenpost*(1)\n";
 
 void
 reference_print_markdown(FILE *out)
