@@ -27,6 +27,11 @@ struct thread {
 	struct letter ended;
 };
 
+/* Milliseconds: how long the first clients wait for the first probes, and how often we
+   look. They wait in the kernel's queue, for their greeting. */
+#define GATE_PATIENCE 5000
+#define GATE_LOOK 10
+
 struct service {
 	struct snapshot *snapshot;
 	struct proxy proxy;
@@ -39,7 +44,12 @@ struct service {
 	struct monitor *monitor;
 	struct addresses *addresses;
 	struct admin *admin;
-	int exit_code;
+	struct timer gate; /* until the first probes are in */
+	int64_t gate_closes;
+	bool stopping;
+	bool failed;
+	void (*on_ready)(void *with);
+	void *with;
 };
 
 /* ---- signals ---- */
@@ -47,11 +57,14 @@ struct service {
 static void
 ask_stop(struct service *service)
 {
+	service->stopping = true;
 	notify_state("STOPPING=1");
 	log_message(LOG_INFO, "stop", "asked to stop");
 	admin_set_stopping(service->admin);
 	for (uint32_t i = 0; i < service->proxy.worker_count; i++)
 		worker_ask_stop(&service->proxy.workers[i]);
+	if (service->threads_running == 0)
+		loop_stop(&service->loop);
 }
 
 static void
@@ -329,6 +342,54 @@ announce(const struct service *service)
 	notify_state("READY=1");
 }
 
+/* Whether each server has been seen once: an early message would find nobody. */
+static bool
+servers_are_known(const struct service *service)
+{
+	const struct snapshot *snapshot = service->snapshot;
+
+	for (uint32_t i = 0; i < snapshot->listener_count; i++) {
+		if (!pool_is_observed(snapshot->listeners[i].pool->pool))
+			return false;
+	}
+	return true;
+}
+
+static void
+open_gate(struct service *service)
+{
+	if (start_threads(service) != STATUS_OK) {
+		log_message(LOG_ERROR, "start", "threads: %s", strerror(errno));
+		service->failed = true;
+		ask_stop(service);
+		return;
+	}
+	announce(service);
+	if (service->on_ready)
+		service->on_ready(service->with);
+}
+
+static void
+look_at_gate(struct timer *timer)
+{
+	struct service *service = CONTAINER_OF(timer, struct service, gate);
+
+	if (service->stopping)
+		return;
+	if (servers_are_known(service) || service->loop.now >= service->gate_closes)
+		open_gate(service);
+	else
+		loop_timer_start(&service->loop, timer, GATE_LOOK);
+}
+
+static void
+wait_at_gate(struct service *service)
+{
+	timer_init(&service->gate, look_at_gate);
+	service->gate_closes = service->loop.now + GATE_PATIENCE;
+	loop_timer_start(&service->loop, &service->gate, 0);
+}
+
 static enum status
 start(struct service *service)
 {
@@ -338,15 +399,14 @@ start(struct service *service)
 		status = open_doors(service);
 	if (status == STATUS_OK)
 		status = open_helpers(service);
-	if (status == STATUS_OK)
-		status = start_threads(service);
 	return status;
 }
 
 int
 service_run(struct snapshot *snapshot, void (*on_ready)(void *with), void *with)
 {
-	struct service service = {.snapshot = snapshot};
+	struct service service = {
+		.snapshot = snapshot, .on_ready = on_ready, .with = with};
 	enum status status;
 
 	block_signals(&service.signal_set);
@@ -361,16 +421,12 @@ service_run(struct snapshot *snapshot, void (*on_ready)(void *with), void *with)
 	}
 	status = start(&service);
 	if (status == STATUS_OK) {
-		announce(&service);
-		if (on_ready)
-			on_ready(with);
+		wait_at_gate(&service);
 		loop_run(&service.loop);
-	} else if (service.threads_running) {
-		ask_stop(&service);
-	}
-	join_threads(&service);
-	if (status == STATUS_OK)
+		join_threads(&service);
 		log_message(LOG_INFO, "stop", "stopped");
+		status = service.failed ? STATUS_SYSTEM : STATUS_OK;
+	}
 	close_all(&service);
 	logger_close();
 	return status == STATUS_OK ? EXIT_DONE : exit_code_of(status);
