@@ -1,0 +1,53 @@
+"""What a row has found: a number for each program and run, and what we aim at."""
+
+import dataclasses
+import statistics
+
+
+@dataclasses.dataclass(frozen=True)
+class Aim:
+    """A bound on the ratio to a program, or on the number itself (against: None)."""
+
+    bound: float
+    against: str = None
+    at_least: bool = False
+
+    def is_met(self, value):
+        return value >= self.bound if self.at_least else value <= self.bound
+
+
+@dataclasses.dataclass
+class Finding:
+    title: str
+    unit: str
+    samples: dict  # {program: [a number for each run]}
+    aim: Aim = None
+    subject: str = "evenpost"
+
+    def median(self, program):
+        return statistics.median(self.samples[program])
+
+    def ratios(self):
+        """Of each pair of runs that followed one another."""
+        if self.aim is None or self.aim.against is None:
+            return []
+        pairs = zip(self.samples[self.subject], self.samples[self.aim.against])
+        return [ours / theirs for ours, theirs in pairs]
+
+    def is_met(self):
+        """None where there is no aim."""
+        if self.aim is None:
+            return None
+        return self.aim.is_met(
+            statistics.median(self.ratios() or self.samples[self.subject])
+        )
+
+
+@dataclasses.dataclass
+class Result:
+    """Of one row: its findings, what else is worth a look, and failed messages."""
+
+    name: str
+    findings: list
+    beside: list = dataclasses.field(default_factory=list)
+    failed: dict = dataclasses.field(default_factory=dict)  # {program: messages}

@@ -1,0 +1,275 @@
+"""The rows: what is sent through whom to whom, and what is measured.
+
+In each row all programs run side by side, idle but for the one whose turn it is:
+A B C A B C ..., so that a noisy minute on the machine spoils no one program.
+"""
+
+import contextlib
+import dataclasses
+import tempfile
+import time
+
+import machine
+from balancers import Direct, Evenpost, Haproxy, LoggingEvenpost, NginxMail, NginxStream
+from finding import Aim, Finding, Result
+from load import EvenpostLoad, SmtpSource
+from servers import DiscardingPostfix, Sinks, SmtpSinks
+from sessions import IdleSessions
+
+# Time to close what a run has left open; seconds.
+_SETTLE = 0.15
+
+
+@contextlib.contextmanager
+def running(scratch, server_type, balancer_types):
+    """The servers and, before them, the balancers; all ended at the end."""
+    directory = tempfile.mkdtemp(dir=scratch)
+    with contextlib.ExitStack() as stack:
+        server = server_type(directory)
+        stack.callback(server.stop)
+        server.start()
+        balancers = [balancer(directory, server) for balancer in balancer_types]
+        for balancer in balancers:
+            stack.callback(balancer.stop)
+            balancer.start()
+        yield server, balancers, directory
+
+
+class Turns:
+    """What the programs have done, in the order of their turns."""
+
+    def __init__(self):
+        self.samples = {}
+        self.failed = {}
+
+    def add(self, program, sent, **numbers):
+        for what, number in numbers.items():
+            self.samples.setdefault(what, {}).setdefault(program, []).append(number)
+        if sent.failures:
+            self.failed[program] = self.failed.get(program, 0) + sent.failures
+
+    def __getitem__(self, what):
+        return self.samples.get(what, {})
+
+
+def take_turn(balancer, generator, directory, seconds):
+    """(what was sent, the balancer's CPU seconds for it)"""
+    before = balancer.cpu_seconds()
+    sent = generator.send(balancer.address, directory, seconds)
+    time.sleep(_SETTLE)
+    return sent, balancer.cpu_seconds() - before
+
+
+@dataclasses.dataclass(frozen=True)
+class CpuRow:
+    """The balancer's CPU time for a unit, as fast as it goes."""
+
+    name: str
+    title: str
+    generator: object
+    balancers: tuple
+    aim: Aim
+    p99_aim: Aim = None
+    servers: type = Sinks
+    subject: str = "evenpost"
+
+    def measure(self, scratch, pace):
+        turns = Turns()
+        with running(scratch, self.servers, self.balancers) as (_, balancers, directory):
+            for _ in range(pace.runs):
+                for balancer in balancers:
+                    sent, cpu = take_turn(
+                        balancer, self.generator, directory, pace.seconds
+                    )
+                    turns.add(
+                        balancer.name,
+                        sent,
+                        cpu=cpu * 1e6 / max(sent.units, 1),
+                        rate=sent.units / sent.seconds,
+                    )
+                    if sent.p99_ms is not None:
+                        turns.add(balancer.name, sent, p99=sent.p99_ms)
+        return self.result(turns)
+
+    def result(self, turns):
+        result = Result(self.name, [self.finding(turns["cpu"])], failed=turns.failed)
+        p99 = Finding(
+            f"p99 of a session: {self.title}", "ms", turns["p99"], self.p99_aim
+        )
+        if self.p99_aim:
+            result.findings.append(p99)
+        result.beside.append(Finding(self.title, "a second", turns["rate"]))
+        if turns["p99"] and not self.p99_aim:
+            result.beside.append(p99)
+        return result
+
+    def finding(self, samples):
+        return Finding(self.title, "CPU µs", samples, self.aim, self.subject)
+
+
+@dataclasses.dataclass(frozen=True)
+class IdleRow:
+    """What a session costs that has greeted and waits."""
+
+    name: str
+    title: str
+    sessions: int
+    balancers: tuple
+
+    def measure(self, scratch, pace):
+        samples = {"memory": {}, "sockets": {}, "kernel": {}}
+        # A process that has grown once has the memory: each run needs new ones.
+        for _ in range(min(pace.runs, 3)):
+            self.measure_once(scratch, samples)
+        return Result(
+            self.name,
+            [
+                Finding(f"{self.title}: user memory", "bytes", samples["memory"], Aim(1024)),
+                Finding(f"{self.title}: sockets held", "sockets", samples["sockets"], Aim(1)),
+            ],
+            [Finding(f"{self.title}: kernel memory", "bytes", samples["kernel"])],
+        )
+
+    def measure_once(self, scratch, samples):
+        with running(scratch, Sinks, self.balancers) as (sinks, balancers, directory):
+            socket_bytes = self.socket_bytes(sinks, directory)
+            for balancer in balancers:
+                memory = machine.private_bytes(balancer.pids)
+                sockets = machine.socket_count(balancer.pids)
+                with IdleSessions(balancer.address, self.sessions, directory):
+                    memory = machine.private_bytes(balancer.pids) - memory
+                    sockets = machine.socket_count(balancer.pids) - sockets
+                held = round(sockets / self.sessions, 2)
+                for what, number in (
+                    ("memory", memory / self.sessions),
+                    ("sockets", held),
+                    ("kernel", held * socket_bytes),
+                ):
+                    samples[what].setdefault(balancer.name, []).append(number)
+
+    def socket_bytes(self, sinks, directory):
+        """What one end of a connection costs the kernel, from connections without a
+        balancer, which are two ends each."""
+        before = machine.socket_slab_bytes()
+        with IdleSessions(sinks.addresses[0], self.sessions, directory):
+            if before is None:
+                return 0
+            return (machine.socket_slab_bytes() - before) / self.sessions / 2
+
+
+@dataclasses.dataclass(frozen=True)
+class PostfixRow:
+    """How fast a real server takes mail, with and without a balancer before it."""
+
+    name: str
+    title: str
+    generator: object
+    balancers: tuple
+    aim: Aim
+
+    def measure(self, scratch, pace):
+        turns = Turns()
+        with running(scratch, DiscardingPostfix, self.balancers) as (
+            postfix,
+            balancers,
+            directory,
+        ):
+            for _ in range(pace.runs):
+                for balancer in balancers:
+                    busy = machine.tree_cpu_seconds(postfix.program.pid)
+                    sent, _cpu = take_turn(
+                        balancer, self.generator, directory, pace.seconds
+                    )
+                    busy = machine.tree_cpu_seconds(postfix.program.pid) - busy
+                    turns.add(
+                        balancer.name,
+                        sent,
+                        rate=sent.units / sent.seconds,
+                        server=busy * 1e6 / sent.units,
+                    )
+        return Result(
+            self.name,
+            [Finding(self.title, "a second", turns["rate"], self.aim)],
+            [Finding(f"{self.title}: Postfix's own time", "CPU µs", turns["server"])],
+            turns.failed,
+        )
+
+
+_STREAMS = (Haproxy, NginxStream, Evenpost)
+_ALL = (Haproxy, NginxStream, NginxMail, Evenpost)
+
+
+def _against_haproxy(bound):
+    return Aim(bound, "haproxy")
+
+
+ROWS = [
+    CpuRow(
+        "connect",
+        "connect, banner, QUIT",
+        EvenpostLoad("-c 50 --connect-only"),
+        _ALL,
+        _against_haproxy(0.40),
+    ),
+    CpuRow(
+        "single",
+        "1 KB, one message a connection (c = 200)",
+        EvenpostLoad("-c 200 -m 1 -s 1k"),
+        _ALL,
+        _against_haproxy(0.55),
+        p99_aim=_against_haproxy(0.6),
+    ),
+    CpuRow(
+        "postfix-tools",
+        "the same, by smtp-source to smtp-sink (c = 100)",
+        SmtpSource(connections=100, size=1024, rate=3000),
+        _STREAMS,
+        _against_haproxy(0.55),
+        servers=SmtpSinks,
+    ),
+    CpuRow(
+        "hundred",
+        "1 KB, 100 messages a connection (c = 50)",
+        EvenpostLoad("-c 50 -m 100 -s 1k"),
+        _ALL,
+        _against_haproxy(0.80),
+    ),
+    CpuRow(
+        "pipelined",
+        "the same, the client pipelines",
+        EvenpostLoad("-c 50 -m 100 -s 1k -p"),
+        _ALL,
+        _against_haproxy(1.0),
+    ),
+    CpuRow(
+        "64k",
+        "64 KB a message, 100 a connection (c = 20)",
+        EvenpostLoad("-c 20 -m 100 -s 64k"),
+        _ALL,
+        _against_haproxy(0.75),
+    ),
+    CpuRow(
+        "1m",
+        "1 MB a message, 10 a connection (c = 10)",
+        EvenpostLoad("-c 10 -m 10 -s 1m"),
+        _ALL,
+        _against_haproxy(0.55),
+    ),
+    CpuRow(
+        "logging",
+        "1 KB, one message a connection, and a line for each in a log",
+        EvenpostLoad("-c 200 -m 1 -s 1k"),
+        (Evenpost, LoggingEvenpost),
+        Aim(1.25, "evenpost"),
+        subject=LoggingEvenpost.name,
+    ),
+    IdleRow("idle", "an idle session", 4000, _ALL),
+    PostfixRow(
+        "postfix",
+        "1 KB to real Postfix, one message a connection (c = 100)",
+        SmtpSource(connections=100, size=1024, rate=600),
+        (Direct, Haproxy, Evenpost),
+        Aim(1.25, "direct", at_least=True),
+    ),
+]
+NAMES = [row.name for row in ROWS]
