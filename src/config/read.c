@@ -1,11 +1,10 @@
 #include "config/read.h"
 
-#include "config/suggestion.h"
+#include "config/fault.h"
 #include "config/value.h"
 #include "config/yaml.h"
 
 #include <assert.h>
-#include <stdarg.h>
 
 struct reader {
 	struct arena *arena;
@@ -16,82 +15,6 @@ struct reader {
 static struct section *
 read_section(struct reader *reader, enum section_kind kind,
 	     const struct yaml_node *node, const struct section *origin);
-
-/* An error about a value: at its own place, under its key's path. */
-static void __attribute__((format(printf, 5, 6)))
-fault(struct reader *reader, const struct section *section, const struct key *key,
-      struct place place, const char *format, ...)
-{
-	char path[SECTION_PATH_MAX];
-	char message[512];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(message, sizeof(message), format, arguments);
-	va_end(arguments);
-	report_error(reader->report, place,
-		     section_path(section, key ? key->name : NULL, path), "%s",
-		     message);
-}
-
-static const char *
-print_words(const char *words, char text[256])
-{
-	size_t length = 0;
-	struct span word;
-
-	text[0] = 0;
-	while (!span_is_empty(word = words_next(&words)) && length < 200)
-		length += (size_t)snprintf(text + length, 256 - length, "%s%.*s",
-					   length ? words ? ", " : " or " : "",
-					   SPAN_ARGS(span_take(word, 40)));
-	return text;
-}
-
-static void
-fault_malformed(struct reader *reader, const struct section *section,
-		const struct key *key, const struct yaml_node *node)
-{
-	const char *expects = value_expects(key->type);
-	const char *words = key->words;
-	struct suggestion suggestion;
-	char near[SUGGESTION_TEXT_MAX];
-	char choices[256];
-	struct span word;
-
-	suggestion_init(&suggestion, node->text);
-	while (!span_is_empty(word = words_next(&words)))
-		suggestion_offer(&suggestion, word);
-	fault(reader, section, key, node->place, "\"%.*s\" is not %s%s%s%s",
-	      SPAN_ARGS(report_excerpt(node->text)), print_words(key->words, choices),
-	      expects && key->words ? " or " : "", expects ? expects : "",
-	      suggestion_print(&suggestion, near));
-}
-
-static void
-fault_out_of_range(struct reader *reader, const struct section *section,
-		   const struct key *key, const struct yaml_node *node)
-{
-	char least[VALUE_NUMBER_TEXT_MAX];
-	char most[VALUE_NUMBER_TEXT_MAX];
-
-	value_print(key->type, key->least, least);
-	value_print(key->type, key->most, most);
-	fault(reader, section, key, node->place, "%.*s is out of range: %s to %s",
-	      SPAN_ARGS(report_excerpt(node->text)), least, most);
-}
-
-static void
-fault_later(struct reader *reader, const struct section *section, const struct key *key,
-	    const struct yaml_node *node)
-{
-	if (key->later)
-		fault(reader, section, key, node->place, "not in this build yet");
-	else
-		fault(reader, section, key, node->place,
-		      "\"%.*s\" is not in this build yet",
-		      SPAN_ARGS(report_excerpt(node->text)));
-}
 
 static void *
 take(struct reader *reader, size_t count, size_t size)
@@ -119,10 +42,12 @@ is_scalar(struct reader *reader, const struct section *section, const struct key
 	if (node->kind == YAML_TEXT)
 		return true;
 	if (node->kind == YAML_NOTHING)
-		fault(reader, section, key, node->place, "a value is missing");
+		fault_add(reader->report, section, key, node->place,
+			  "a value is missing");
 	else
-		fault(reader, section, key, node->place, "expected one value, not a %s",
-		      node->kind == YAML_LIST ? "list" : "mapping");
+		fault_add(reader->report, section, key, node->place,
+			  "expected one value, not a %s",
+			  node->kind == YAML_LIST ? "list" : "mapping");
 	return false;
 }
 
@@ -140,13 +65,13 @@ read_value(struct reader *reader, const struct section *section, const struct ke
 			return true;
 		__attribute__((fallthrough));
 	case VALUE_LATER:
-		fault_later(reader, section, key, node);
+		fault_later(reader->report, section, key, node);
 		return false;
 	case VALUE_MALFORMED:
-		fault_malformed(reader, section, key, node);
+		fault_malformed(reader->report, section, key, node);
 		return false;
 	case VALUE_OUT_OF_RANGE:
-		fault_out_of_range(reader, section, key, node);
+		fault_out_of_range(reader->report, section, key, node);
 		return false;
 	}
 	return false;
@@ -177,7 +102,8 @@ read_list(struct reader *reader, const struct section *section, struct setting *
 			setting->count++;
 	setting->values = values;
 	if (count == 0 && setting->key->required)
-		fault(reader, section, setting->key, node->place, "an empty list");
+		fault_add(reader->report, section, setting->key, node->place,
+			  "an empty list");
 }
 
 static void
@@ -232,14 +158,15 @@ check_name(struct reader *reader, const struct section *section,
 	for (const struct section *at = setting->sections; at; at = at->next) {
 		if (!span_equals(at->name, origin->name))
 			continue;
-		fault(reader, section, setting->key, origin->place,
-		      "duplicate name \"%.*s\", first in line %u", SPAN_ARGS(name),
-		      at->place.line);
+		fault_add(reader->report, section, setting->key, origin->place,
+			  "duplicate name \"%.*s\", first in line %u", SPAN_ARGS(name),
+			  at->place.line);
 		return false;
 	}
 	if (!name_is_valid(origin->name))
-		fault(reader, section, setting->key, origin->place,
-		      "\"%.*s\" is not %s", SPAN_ARGS(name), value_expects(VALUE_NAME));
+		fault_add(reader->report, section, setting->key, origin->place,
+			  "\"%.*s\" is not %s", SPAN_ARGS(name),
+			  value_expects(VALUE_NAME));
 	return true;
 }
 
@@ -256,8 +183,8 @@ read_named(struct reader *reader, const struct section *section,
 		if (!check_name(reader, section, setting, &origin))
 			continue;
 		if (origin.index == setting->key->most) {
-			fault(reader, section, setting->key, origin.place,
-			      "more than %u of them", origin.index);
+			fault_add(reader->report, section, setting->key, origin.place,
+				  "more than %u of them", origin.index);
 			return;
 		}
 		*tail = read_section(reader, setting->key->section, at->value, &origin);
@@ -267,7 +194,8 @@ read_named(struct reader *reader, const struct section *section,
 		origin.index++;
 	}
 	if (origin.index < setting->key->least)
-		fault(reader, section, setting->key, node->place, "nothing in it");
+		fault_add(reader->report, section, setting->key, node->place,
+			  "nothing in it");
 }
 
 static void
@@ -286,7 +214,8 @@ read_sections(struct reader *reader, const struct section *section,
 		origin.index++;
 	}
 	if (origin.index == 0)
-		fault(reader, section, setting->key, node->place, "an empty list");
+		fault_add(reader->report, section, setting->key, node->place,
+			  "an empty list");
 }
 
 /* The kind of node that a type is written as; a single mapping may stand for a list. */
@@ -316,8 +245,8 @@ read_sections_of(struct reader *reader, const struct section *section,
 	struct section origin = origin_of(section, setting->key, node->place);
 
 	if (!suits(setting->key->type, node->kind)) {
-		fault(reader, section, setting->key, node->place, "expected %s",
-		      value_expects(setting->key->type));
+		fault_add(reader->report, section, setting->key, node->place,
+			  "expected %s", value_expects(setting->key->type));
 		fill_section(reader, section, setting);
 	} else if (setting->key->type == VALUE_NAMED) {
 		read_named(reader, section, setting, node);
@@ -340,49 +269,13 @@ read_setting(struct reader *reader, const struct section *section,
 	if (key->later && node->kind == YAML_LIST && !node->entries)
 		return; /* an empty list: off */
 	if (key->later && (node->kind != YAML_TEXT || (is_section && !is_word)))
-		fault_later(reader, section, key, node);
+		fault_later(reader->report, section, key, node);
 	else if (is_section && !is_word)
 		read_sections_of(reader, section, setting, node);
 	else if (key->list && node->kind == YAML_LIST)
 		read_list(reader, section, setting, node);
 	else
 		read_scalar(reader, section, setting, node);
-}
-
-static const char *
-find_other_home(struct span name)
-{
-	for (uint32_t i = 0; i < keys_count; i++)
-		if (span_equals(span_from_string(keys[i].name), name))
-			return section_kind_name(keys[i].in);
-	return NULL;
-}
-
-static void
-fault_unknown(struct reader *reader, const struct section *section,
-	      const struct yaml_node *name)
-{
-	struct span text = report_excerpt(name->text);
-	struct suggestion suggestion;
-	char near[SUGGESTION_TEXT_MAX];
-	char path[SECTION_PATH_MAX];
-	char shown[64];
-	const char *home = find_other_home(name->text);
-	uint32_t count;
-	const struct key *rows = keys_of(section->kind, &count);
-
-	snprintf(shown, sizeof(shown), "%.*s", SPAN_ARGS(text));
-	suggestion_init(&suggestion, name->text);
-	for (uint32_t i = 0; i < count; i++)
-		suggestion_offer(&suggestion, span_from_string(rows[i].name));
-	section_path(section, shown, path);
-	if (span_is_empty(suggestion.nearest) && home)
-		report_error(reader->report, name->place, path,
-			     "the key \"%s\" does not belong here but %s%s", shown,
-			     *home ? "in " : "at the top of the file", home);
-	else
-		report_error(reader->report, name->place, path, "unknown key \"%s\"%s",
-			     shown, suggestion_print(&suggestion, near));
 }
 
 static void
@@ -394,13 +287,14 @@ read_entries(struct reader *reader, struct section *section,
 		struct setting *setting;
 
 		if (!key) {
-			fault_unknown(reader, section, at->key);
+			fault_unknown(reader->report, section, at->key);
 			continue;
 		}
 		setting = section_setting(section, key->name);
 		if (setting->given) {
-			fault(reader, section, key, at->key->place,
-			      "duplicate key, first in line %u", setting->place.line);
+			fault_add(reader->report, section, key, at->key->place,
+				  "duplicate key, first in line %u",
+				  setting->place.line);
 			continue;
 		}
 		setting->given = true;
@@ -432,8 +326,8 @@ read_short_form(struct reader *reader, struct section *section,
 	struct setting *setting;
 
 	if (!name || node->kind != YAML_TEXT) {
-		fault(reader, section, NULL, node->place, "expected %s",
-		      value_expects(VALUE_SECTION));
+		fault_add(reader->report, section, NULL, node->place, "expected %s",
+			  value_expects(VALUE_SECTION));
 		return;
 	}
 	setting = section_setting(section, name);

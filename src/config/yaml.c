@@ -1,5 +1,7 @@
 #include "config/yaml.h"
 
+#include "smtp/utf8.h"
+
 #include <assert.h>
 #include <libfyaml.h>
 
@@ -383,32 +385,6 @@ build(struct builder *builder, struct span text)
 	return status;
 }
 
-/* How many bytes the character at the beginning takes; 0: not UTF-8 (RFC 3629). */
-static size_t
-character_length(struct span text)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	unsigned char first = (unsigned char)text.at[0];
-	size_t length = first < 0x80             ? 1
-			: (first & 0xe0) == 0xc0 ? 2
-			: (first & 0xf0) == 0xe0 ? 3
-			: (first & 0xf8) == 0xf0 ? 4
-						 : 0;
-	uint32_t value = length > 1 ? first & (0x7fU >> length) : first;
-
-	if (text.length < length)
-		return 0;
-	for (size_t i = 1; i < length; i++) {
-		if (((unsigned char)text.at[i] & 0xc0) != 0x80)
-			return 0;
-		value = value << 6 | ((unsigned char)text.at[i] & 0x3f);
-	}
-	if (value < least[length] || value > 0x10ffff ||
-	    (value >= 0xd800 && value <= 0xdfff))
-		return 0;
-	return length;
-}
-
 /* Bytes that no text has are found before any library sees them. */
 static enum status
 check_characters(struct builder *builder, struct span text)
@@ -416,7 +392,7 @@ check_characters(struct builder *builder, struct span text)
 	struct place place = {1, 1};
 
 	while (text.length) {
-		size_t length = character_length(text);
+		size_t length = utf8_character_length(text);
 
 		if (length == 0)
 			return refuse(builder, place, "a byte that is not UTF-8");
