@@ -116,6 +116,7 @@ function drawSpark(root, samples, top) {
 }
 
 function showProbe(root, probe) {
+	query(root, "probe").title = probe ? probe.result : "";
 	root.querySelector(".probe").classList.toggle("has-failed", !!probe && probe.result !== "ok");
 	fill(root, {
 		probe: probe ? probe.result : "none yet",
