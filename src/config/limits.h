@@ -7,17 +7,24 @@
 
 /* A session with nothing in flight: its struct, its timer, its place in tables. */
 #define LIMIT_SESSION (1024UL)
-/* Bytes read from the client and not yet understood; none while it is idle. */
-#define LIMIT_SESSION_INPUT (64 * 1024UL)
+/* Bytes read from a client or a server at once. */
+#define LIMIT_READ (64 * 1024UL)
+/* Bytes read from the client and not yet understood: a read, and an unfinished line
+   before it; none while it is idle. */
+#define LIMIT_SESSION_INPUT (LIMIT_READ + 4096)
 /* Replies not yet sent; nothing more is read from the client beyond them. */
 #define LIMIT_SESSION_OUTPUT (64 * 1024UL)
 /* Of each recipient: its path and parameters, kept until the transaction is over. */
 #define LIMIT_RECIPIENT (2048UL)
-/* A message on its way to a server, beyond what is kept to send it again. */
+/* Recipients of a transaction, refused ones too, for each that may be accepted. */
+#define LIMIT_RECIPIENTS_TRIED 2
+/* A message on its way to a server: content taken ahead of what it has. */
 #define LIMIT_TRANSACTION_WINDOW (256 * 1024UL)
-/* Of the message that is framed for the server and not sent yet. */
+/* Octets of BDAT that were made into lines for a server without it. */
+#define LIMIT_TRANSACTION_CODED (64 * 1024UL)
+/* Commands not sent yet. */
 #define LIMIT_UPSTREAM_OUTPUT (128 * 1024UL)
-/* Replies of a server not yet understood. */
-#define LIMIT_UPSTREAM_INPUT (64 * 1024UL)
+/* Replies of a server not yet understood: the longest, and a read behind it. */
+#define LIMIT_UPSTREAM_INPUT (64 * 1024UL + LIMIT_READ)
 
 #endif

@@ -80,9 +80,10 @@ waiting_memory(void)
 static uint64_t
 transaction_memory(const struct listener_snapshot *listener)
 {
-	return LIMIT_RECIPIENT * listener->smtp.max_recipients +
-	       listener->pool->retry.buffer + LIMIT_TRANSACTION_WINDOW +
-	       LIMIT_UPSTREAM_OUTPUT + LIMIT_UPSTREAM_INPUT;
+	return LIMIT_RECIPIENT * LIMIT_RECIPIENTS_TRIED *
+		       listener->smtp.max_recipients +
+	       listener->pool->retry.buffer + LIMIT_TRANSACTION_WINDOW + LIMIT_READ +
+	       LIMIT_TRANSACTION_CODED + LIMIT_UPSTREAM_OUTPUT + LIMIT_UPSTREAM_INPUT;
 }
 
 uint64_t

@@ -1,11 +1,12 @@
 #include "proxy/leg.h"
 
+#include "config/limits.h"
 #include "proxy/transaction.h"
 
 #include <assert.h>
 
 /* Commands queued before the kernel has to take some: bytes. */
-#define OUTPUT_HIGH 65536
+#define OUTPUT_HIGH (LIMIT_UPSTREAM_OUTPUT / 2)
 
 void
 leg_init(struct leg *leg, struct transaction *transaction)
@@ -480,7 +481,7 @@ stuff(struct leg *leg)
 	struct upstream *upstream = leg->upstream;
 
 	while (!leg->wire_ended &&
-	       chain_end(&leg->wire) - leg->wire_offset < TRANSACTION_WINDOW / 4 &&
+	       chain_end(&leg->wire) - leg->wire_offset < LIMIT_TRANSACTION_CODED &&
 	       stuff_some(leg)) {
 		if (!coding_is_acceptable(leg))
 			return;

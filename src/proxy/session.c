@@ -1,13 +1,12 @@
 #include "proxy/session.h"
 
+#include "config/limits.h"
 #include "proxy/journal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Input that can not be taken yet: a read, and an unfinished line before it. */
-#define INPUT_MAX (WORKER_SCRATCH + 4096)
 /* Reads of one client before the others have their turn. */
 #define READS_A_TURN 4
 
@@ -420,7 +419,7 @@ read_once(struct session *session)
 	char *scratch = session->worker->scratch;
 	size_t count;
 
-	switch (stream_read(&session->stream, scratch, WORKER_SCRATCH, &count)) {
+	switch (stream_read(&session->stream, scratch, LIMIT_READ, &count)) {
 	case STATUS_OK:
 		take_input(session, span_of(scratch, count));
 		return true;
@@ -645,7 +644,7 @@ begin(struct session *session, int fd)
 	struct worker *worker = session->worker;
 
 	smtp_server_init(&session->smtp, &session->listener->smtp);
-	buffer_init(&session->input, INPUT_MAX);
+	buffer_init(&session->input, LIMIT_SESSION_INPUT);
 	timer_init(&session->timer, on_timeout);
 	session->pump.run = pump_later;
 	session->started = worker->loop.now;

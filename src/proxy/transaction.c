@@ -1,5 +1,6 @@
 #include "proxy/transaction.h"
 
+#include "config/limits.h"
 #include "proxy/journal.h"
 #include "proxy/session.h"
 
@@ -445,6 +446,16 @@ add_recipient(struct transaction *transaction, const struct smtp_event *rcpt)
 	return true;
 }
 
+/* Refused recipients are remembered too: no client may go on trying for ever. */
+static bool
+has_tried_enough(const struct transaction *transaction)
+{
+	uint64_t most = (uint64_t)transaction_options(transaction)->max_recipients *
+			LIMIT_RECIPIENTS_TRIED;
+
+	return most && transaction->recipient_count >= most;
+}
+
 /* An LMTP server answers for each recipient, an SMTP client hears one answer: with one
    recipient a message they are the same. See docs/decisions/0005-lmtp-one-recipient.md.
  */
@@ -464,6 +475,11 @@ transaction_recipient(struct transaction *transaction, const struct smtp_event *
 		journal_reject(session, "rcpt", transaction->failure_reason,
 			       rcpt->rcpt.path.mailbox, &transaction->failure);
 		session_answer(session, rcpt->slot, &transaction->failure);
+		return;
+	}
+	if (has_tried_enough(transaction)) {
+		session_answer(session, rcpt->slot,
+			       &SMTP_REPLY("452 4.5.3 Too many recipients"));
 		return;
 	}
 	if (is_one_too_many(transaction)) {
@@ -591,7 +607,7 @@ transaction_is_congested(const struct transaction *transaction)
 {
 	if (transaction->failure.code || transaction->state != TRANSACTION_BODY)
 		return false;
-	return leg_backlog(&transaction->leg) >= TRANSACTION_WINDOW;
+	return leg_backlog(&transaction->leg) >= LIMIT_TRANSACTION_WINDOW;
 }
 
 bool

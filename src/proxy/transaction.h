@@ -19,8 +19,6 @@ struct session;
 
 /* Servers that one transaction can have failed with. */
 #define TRANSACTION_TRIED_MAX 16
-/* Bytes of content taken from a client ahead of the server. */
-#define TRANSACTION_WINDOW 262144
 
 enum recipient_verdict {
 	RECIPIENT_PENDING, /* not answered: the client waits */

@@ -1,13 +1,12 @@
 #include "proxy/upstream.h"
 
+#include "config/limits.h"
 #include "proxy/leg.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
-/* Commands that wait to be written: bytes. A leg stops at half of it. */
-#define OUTPUT_MAX 131072
 #define VECTORS 16
 /* Milliseconds that a server has for RSET and QUIT. */
 #define CLEAN_UP_TIMEOUT 10000
@@ -256,7 +255,7 @@ receive(struct upstream *upstream)
 		size_t count;
 
 		switch (stream_read(&upstream->stream, upstream->worker->scratch,
-				    WORKER_SCRATCH, &count)) {
+				    LIMIT_READ, &count)) {
 		case STATUS_OK:
 			if (!take_bytes(upstream,
 					span_of(upstream->worker->scratch, count)))
@@ -450,8 +449,8 @@ new_upstream(struct worker *worker, struct snapshot *snapshot,
 	smtp_client_init(&upstream->smtp);
 	timer_init(&upstream->timer, on_timeout);
 	upstream->flush.run = flush;
-	buffer_init(&upstream->output, OUTPUT_MAX);
-	buffer_init(&upstream->input, SMTP_REPLY_BYTES_MAX + WORKER_SCRATCH);
+	buffer_init(&upstream->output, LIMIT_UPSTREAM_OUTPUT);
+	buffer_init(&upstream->input, LIMIT_UPSTREAM_INPUT);
 	return upstream;
 }
 

@@ -1,5 +1,6 @@
 #include "proxy/worker.h"
 
+#include "config/limits.h"
 #include "proxy/journal.h"
 #include "proxy/session.h"
 #include "proxy/transaction.h"
@@ -157,7 +158,7 @@ worker_init(struct worker *worker, struct proxy *proxy, uint32_t index)
 		(struct worker){.proxy = proxy, .index = index, .random = seed(index)};
 	for (uint32_t i = 0; i < proxy->snapshot->listener_count; i++)
 		listeners += proxy->snapshot->listeners[i].bind_count;
-	worker->scratch = malloc(WORKER_SCRATCH);
+	worker->scratch = malloc(LIMIT_READ);
 	worker->listeners = calloc(listeners, sizeof(*worker->listeners));
 	if (!worker->scratch || (listeners && !worker->listeners))
 		return STATUS_NO_MEMORY;

@@ -15,9 +15,6 @@
 #include "proxy/reuse.h"
 #include "proxy/tally.h"
 
-/* Bytes read from a client or a server at once. */
-#define WORKER_SCRATCH 65536
-
 struct worker_listener;
 
 /* What all workers share; frozen but for the atomics behind the pointers. */
@@ -49,7 +46,7 @@ struct worker {
 	struct list dead_upstreams;
 	struct loop_task reap;
 	struct reuse reuse;
-	char *scratch;
+	char *scratch; /* LIMIT_READ bytes */
 	uint64_t random;
 	uint64_t session_number;
 	uint32_t open_upstreams;
