@@ -1,4 +1,4 @@
-#include "proxy/session.h"
+#include "proxy/session_internal.h"
 
 #include "config/limits.h"
 #include "proxy/journal.h"
@@ -95,8 +95,8 @@ session_transaction_over(struct session *session)
 		finish(session);
 }
 
-static void
-close_after_output(struct session *session, const char *why)
+void
+session_close_later(struct session *session, const char *why)
 {
 	if (session->closing)
 		return;
@@ -108,7 +108,7 @@ static void
 say_farewell(struct session *session, const struct smtp_reply *reply, const char *why)
 {
 	smtp_server_farewell(&session->smtp, reply);
-	close_after_output(session, why);
+	session_close_later(session, why);
 	session_resume(session);
 }
 
@@ -133,7 +133,7 @@ session_answer(struct session *session, uint32_t slot, const struct smtp_reply *
 	if (session->gone)
 		return;
 	if (smtp_server_answer(&session->smtp, slot, reply) != STATUS_OK)
-		close_after_output(session, "no memory");
+		session_close_later(session, "no memory");
 	session_resume(session);
 }
 
@@ -145,184 +145,6 @@ session_resume(struct session *session)
 	session->blocked = false;
 	loop_defer(&session->worker->loop, &session->pump);
 }
-
-/* ---- events ---- */
-
-static void
-abort_transaction(struct session *session)
-{
-	if (session->transaction)
-		transaction_abort(session->transaction);
-}
-
-/*
- * What any server that this client could be given can do. PIPELINING and CHUNKING are
- * our own; SIZE is the smallest limit on the way.
- */
-static struct smtp_extensions
-offered_extensions(const struct session *session)
-{
-	const uint32_t passed_on =
-		SMTP_8BITMIME | SMTP_SMTPUTF8 | SMTP_DSN | SMTP_ENHANCEDSTATUSCODES;
-	struct smtp_extensions offered = {0};
-	uint64_t own = session->listener->smtp.max_message_size;
-
-	if (pool_extensions(session->listener->pool->pool, &offered))
-		offered.set &= passed_on;
-	else
-		offered = (struct smtp_extensions){0};
-	offered.set |= SMTP_PIPELINING | SMTP_CHUNKING | SMTP_SIZE;
-	if (own && (offered.size == 0 || own < offered.size))
-		offered.size = own;
-	return offered;
-}
-
-static void
-on_hello(struct session *session, const struct smtp_event *event)
-{
-	struct span name = event->hello.name;
-
-	abort_transaction(session);
-	free(session->helo);
-	session->helo = strndup(name.at, name.length);
-	if (!session->helo ||
-	    smtp_server_hello(&session->smtp, event->slot, event->hello.verb,
-			      offered_extensions(session)) != STATUS_OK)
-		close_after_output(session, "no memory");
-}
-
-static void
-on_mail(struct session *session, const struct smtp_event *event)
-{
-	abort_transaction(session);
-	session->transaction = transaction_new(session, event);
-	if (session->transaction)
-		session_answer(session, event->slot, &SMTP_REPLY("250 2.1.0 Ok"));
-	else
-		session_answer(session, event->slot,
-			       &SMTP_REPLY("451 4.3.1 Out of memory, try again"));
-}
-
-static void
-on_recipient(struct session *session, const struct smtp_event *event)
-{
-	transaction_recipient(session->transaction, event);
-}
-
-static void
-on_data(struct session *session, const struct smtp_event *event)
-{
-	transaction_data_asked(session->transaction, event->slot);
-}
-
-static void
-on_chunk(struct session *session, const struct smtp_event *event)
-{
-	(void)event;
-	transaction_chunk(session->transaction);
-}
-
-static void
-on_body(struct session *session, const struct smtp_event *event)
-{
-	session->block_bytes += (uint32_t)event->body.length;
-	transaction_content(session->transaction, event->body);
-}
-
-static void
-on_chunk_end(struct session *session, const struct smtp_event *event)
-{
-	transaction_chunk_ended(session->transaction, event->slot);
-}
-
-static void
-on_body_end(struct session *session, const struct smtp_event *event)
-{
-	session->messages++;
-	transaction_content_ended(session->transaction, event->slot);
-}
-
-static void
-on_abandon(struct session *session, const struct smtp_event *event)
-{
-	(void)event;
-	if (session->transaction)
-		transaction_abandon(session->transaction);
-}
-
-static void
-on_rset(struct session *session, const struct smtp_event *event)
-{
-	(void)event;
-	abort_transaction(session);
-}
-
-/* The phase of a rejection, as the log names it. */
-static const char *
-phase_of(enum smtp_verb verb)
-{
-	switch (verb) {
-	case SMTP_EHLO:
-	case SMTP_HELO:
-	case SMTP_LHLO:
-		return "helo";
-	case SMTP_MAIL:
-		return "mail";
-	case SMTP_RCPT:
-		return "rcpt";
-	case SMTP_DATA:
-	case SMTP_BDAT:
-		return "data";
-	default:
-		return "command";
-	}
-}
-
-/* Whoever speaks no SMTP at all is not answered. */
-static struct smtp_reply
-reply_of_refusal(struct span text)
-{
-	return span_is_empty(text) ? (struct smtp_reply){0} : smtp_reply_of(text);
-}
-
-static void
-on_refused(struct session *session, const struct smtp_event *event)
-{
-	struct smtp_reply reply = reply_of_refusal(event->refused.reply);
-
-	journal_reject(session, phase_of(event->refused.verb), event->refused.reason,
-		       span_of(NULL, 0), &reply);
-	if (session->transaction && session->transaction->abandoned)
-		transaction_refused(session->transaction, &reply);
-}
-
-static void
-on_quit(struct session *session, const struct smtp_event *event)
-{
-	(void)event;
-	abort_transaction(session);
-	close_after_output(session, "quit");
-}
-
-static void
-on_close(struct session *session, const struct smtp_event *event)
-{
-	(void)event;
-	abort_transaction(session);
-	close_after_output(session, "refused");
-}
-
-typedef void event_taker(struct session *session, const struct smtp_event *event);
-
-static event_taker *const takers[] = {
-	[SMTP_EVENT_HELLO] = on_hello,         [SMTP_EVENT_MAIL] = on_mail,
-	[SMTP_EVENT_RCPT] = on_recipient,      [SMTP_EVENT_DATA] = on_data,
-	[SMTP_EVENT_CHUNK] = on_chunk,         [SMTP_EVENT_BODY] = on_body,
-	[SMTP_EVENT_CHUNK_END] = on_chunk_end, [SMTP_EVENT_BODY_END] = on_body_end,
-	[SMTP_EVENT_ABANDON] = on_abandon,     [SMTP_EVENT_RSET] = on_rset,
-	[SMTP_EVENT_REFUSED] = on_refused,     [SMTP_EVENT_QUIT] = on_quit,
-	[SMTP_EVENT_CLOSE] = on_close,
-};
 
 /* ---- input ---- */
 
@@ -348,7 +170,7 @@ take_events(struct session *session, struct span *input)
 			session->blocked = true;
 			break;
 		}
-		takers[event.type](session, &event);
+		session_take_event(session, &event);
 		if (event.type != SMTP_EVENT_BODY)
 			session->progressed = true;
 	}
@@ -371,7 +193,7 @@ keep_input(struct session *session, struct span input)
 {
 	if (span_is_empty(input) || buffer_append(&session->input, input) == STATUS_OK)
 		return true;
-	close_after_output(session, "no memory");
+	session_close_later(session, "no memory");
 	return false;
 }
 

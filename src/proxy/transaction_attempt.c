@@ -1,0 +1,231 @@
+#include "proxy/transaction_internal.h"
+
+#include <xxhash.h>
+
+/*
+ * The pool of a recipient: the one place where routes decide. With one pool a listener
+ * it is always that.
+ */
+const struct pool_snapshot *
+transaction_pool_for(const struct transaction *transaction,
+		     const struct smtp_path *path)
+{
+	(void)path;
+	return transaction->session->listener->pool;
+}
+
+static struct span
+domain_of(struct span mailbox)
+{
+	size_t at = span_find_last(mailbox, '@');
+
+	return at == SPAN_NOWHERE ? span_of(NULL, 0) : span_skip(mailbox, at + 1);
+}
+
+/* Letters count alike in either case, so that one mailbox is one key. */
+static uint64_t
+key_of(struct span text)
+{
+	char folded[SMTP_PATH_MAX];
+	size_t length = text.length < sizeof(folded) ? text.length : sizeof(folded);
+
+	for (size_t i = 0; i < length; i++) {
+		char c = text.at[i];
+
+		folded[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	}
+	return XXH3_64bits(folded, length);
+}
+
+static uint64_t
+request_key(const struct transaction *transaction)
+{
+	const struct session *session = transaction->session;
+	struct span recipient = transaction->recipients[0].mailbox;
+
+	switch (transaction->pool->hash_on) {
+	case HASH_ON_HELO:
+		return key_of(span_from_string(session->helo ? session->helo : ""));
+	case HASH_ON_SENDER:
+		return key_of(transaction->sender);
+	case HASH_ON_SENDER_DOMAIN:
+		return key_of(domain_of(transaction->sender));
+	case HASH_ON_RECIPIENT:
+		return key_of(recipient);
+	case HASH_ON_RECIPIENT_DOMAIN:
+		return key_of(domain_of(recipient));
+	default:
+		return endpoint_hash_address(&session->client);
+	}
+}
+
+static void
+wait_for_place(struct transaction *transaction)
+{
+	struct worker *worker = transaction_worker(transaction);
+
+	if (!timer_is_running(&transaction->queue_timer))
+		loop_timer_start(&worker->loop, &transaction->queue_timer,
+				 transaction->pool->queue);
+	reuse_wait(&worker->reuse, transaction, transaction->pool->pool);
+}
+
+void
+transaction_waited_too_long(struct timer *timer)
+{
+	transaction_fail(CONTAINER_OF(timer, struct transaction, queue_timer),
+			 REJECT_NO_SERVER, &NO_PLACE);
+}
+
+/* A warm connection to the reserved server, or a new one. */
+static void
+open_leg(struct transaction *transaction)
+{
+	struct worker *worker = transaction_worker(transaction);
+	struct upstream *upstream = reuse_take(&worker->reuse, transaction->server);
+	const char *why;
+
+	if (upstream) {
+		upstream_lend(upstream, &transaction->leg);
+		leg_attach(&transaction->leg, upstream);
+		return;
+	}
+	if (!server_connection_take(transaction->server)) {
+		transaction_give_place_back(transaction);
+		wait_for_place(transaction);
+		return;
+	}
+	upstream =
+		upstream_open(worker, transaction->session->snapshot, transaction->pool,
+			      transaction->server, &transaction->leg, &why);
+	if (upstream)
+		leg_attach(&transaction->leg, upstream);
+	else
+		transaction_leg_failed(transaction, RETRY_CONNECT, why, NULL, false);
+}
+
+static const struct smtp_reply *
+incapable_reply(const struct transaction *transaction)
+{
+	static const struct smtp_reply utf8 = {
+		550,
+		SPAN_INITIALIZER("550 5.6.7 No server takes SMTPUTF8 messages now")};
+	static const struct smtp_reply size = {
+		552,
+		SPAN_INITIALIZER("552 5.3.4 No server takes a message of this size")};
+	static const struct smtp_reply other = {
+		451,
+		SPAN_INITIALIZER("451 4.3.3 No server now has what the message needs")};
+
+	if (transaction->needs & SMTP_SMTPUTF8)
+		return &utf8;
+	return transaction->size ? &size : &other;
+}
+
+void
+transaction_seek_server(struct transaction *transaction)
+{
+	struct pool_request request = {
+		.now = transaction_worker(transaction)->loop.now,
+		.key = request_key(transaction),
+		.chance = worker_random(transaction_worker(transaction)),
+		.needs = transaction->needs,
+		.size = transaction->size,
+		.tried = transaction->tried,
+		.tried_count = transaction->tried_count,
+	};
+
+	switch (pool_pick(transaction->pool->pool, &request, &transaction->server)) {
+	case POOL_PICKED:
+		transaction_stop_waiting(transaction);
+		transaction->reserved = true;
+		transaction->attempts++;
+		transaction->stale_retried = false;
+		open_leg(transaction);
+		break;
+	case POOL_FULL:
+		wait_for_place(transaction);
+		break;
+	case POOL_INCAPABLE:
+		transaction_fail(transaction, REJECT_NO_SERVER,
+				 incapable_reply(transaction));
+		break;
+	case POOL_EMPTY:
+		transaction_fail_for_want_of_servers(transaction);
+		break;
+	}
+}
+
+void
+transaction_place_freed(struct transaction *transaction)
+{
+	transaction_seek_server(transaction);
+}
+
+/* ---- the rules of trying again ---- */
+
+/* What a server said that another may not say: kept for the case that none is left. */
+static void
+remember_reply(struct transaction *transaction, const struct smtp_reply *reply)
+{
+	struct span text;
+
+	if (!reply || reply->code == 421)
+		return;
+	text = arena_copy(&transaction->arena, reply->text);
+	if (text.at)
+		transaction->last_reply = (struct smtp_reply){reply->code, text};
+}
+
+static void
+count_retry(struct transaction *transaction, enum retry_phase phase)
+{
+	struct server_tally *row =
+		tally_server(transaction->session->tally, transaction->server);
+
+	tally_add(&row->retries[phase], 1);
+}
+
+static bool
+may_try_another(const struct transaction *transaction)
+{
+	return transaction->tried_count <= transaction->pool->retry.attempts &&
+	       transaction->tried_count < TRANSACTION_TRIED_MAX;
+}
+
+static void
+try_another(struct transaction *transaction)
+{
+	transaction_give_place_back(transaction);
+	transaction->tried[transaction->tried_count++] = transaction->server->index;
+	if (!transaction->replayable)
+		transaction_fail(transaction, REJECT_NO_SERVER, &LOST_IN_CONTENT);
+	else if (may_try_another(transaction))
+		transaction_seek_server(transaction);
+	else
+		transaction_fail_for_want_of_servers(transaction);
+}
+
+void
+transaction_leg_failed(struct transaction *transaction, enum retry_phase phase,
+		       const char *why, const struct smtp_reply *reply, bool stale)
+{
+	bool committed = transaction->leg.committed;
+
+	log_message(LOG_DEBUG, "retry", "%s: %s: %s", transaction->server->name,
+		    retry_phase_name(phase), why);
+	leg_detach(&transaction->leg);
+	if (committed) {
+		transaction_conclude(transaction, transaction->end_slot, &AMBIGUOUS,
+				     MESSAGE_AMBIGUOUS);
+		return;
+	}
+	remember_reply(transaction, reply);
+	count_retry(transaction, stale ? RETRY_STALE : phase);
+	if (stale && !transaction->stale_retried && transaction->replayable) {
+		transaction->stale_retried = true;
+		open_leg(transaction);
+		return;
+	}
+	try_another(transaction);
+}
