@@ -19,14 +19,18 @@ class Refused(Exception):
     """An answer that this client should not have had."""
 
 
+class NotYet(Exception):
+    """451 4.3.2: no server is known to be up, as just after a start."""
+
+
 class Load:
     """Threads with a connection each, from start() to stop().
 
     accepted[number] is how many 250s a message had after its data, ambiguous[number]
     how many 451 4.4.2; such a message is sent again, as any client would. errors has
     every other refusal, and every lost connection. A tolerant client expects evenpost to
-    die: it comes back with the same message, and unanswered[number] counts how often
-    the answer to its data was lost.
+    die: it comes back with the same message, also while evenpost knows no server yet
+    (451 4.3.2), and unanswered[number] counts how often the answer to its data was lost.
     """
 
     def __init__(self, port, connections=8, tolerant=False, seed=1):
@@ -79,14 +83,13 @@ class Load:
                         if self._send(client, number, message, source):
                             number, message = self._compose(source)
                     client.command("QUIT", 221)
-            except (EOFError, OSError) as error:
+            except (EOFError, OSError, NotYet) as error:
                 if not self.tolerant:
-                    self._fail(number, f"connection lost: {error!r}")
+                    self._fail(number, repr(error))
                     return
-                # evenpost is dead: give it the time to come back.
                 self._stopping.wait(0.02)
             except (Refused, AssertionError) as error:
-                self._fail(number, str(error))
+                self._fail(number, repr(error))
                 return
 
     def _compose(self, source):
@@ -113,6 +116,8 @@ class Load:
                 client.send(command)
                 replies.append(client.read_reply())
         for command, reply in zip(commands, replies):
+            if reply.lines[-1].startswith("451 4.3.2 "):
+                raise NotYet(f"{command}: {reply!r}")
             if reply.code != (354 if command == "DATA" else 250):
                 raise Refused(f"{command}: {reply!r}")
         return self._finish(client, number, dot_stuffed(message))

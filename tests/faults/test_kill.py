@@ -16,6 +16,9 @@ from load import RECIPIENTS, Load
 
 ROUNDS = 12
 
+# A server that is back is used again before the next one dies.
+EAGER_RETURN = {"failures": 5, "eject": "200ms", "max-ejected": "50%"}
+
 
 @pytest.fixture
 def servers(scratch):
@@ -31,6 +34,7 @@ def start_evenpost(scratch, servers):
     started = []
 
     def start(**keys):
+        keys = {"passive": EAGER_RETURN, **keys}
         pool = configure_pool({s.name: s.address for s in servers}, **keys)
         started.append(Evenpost(scratch, {"hubs": pool}))
         return started[-1].start()

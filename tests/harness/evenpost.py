@@ -79,7 +79,6 @@ class Evenpost:
         self.configuration = {
             "hostname": "evenpost.test",
             "workers": 2,
-            "state-dir": str(self.directory),
             "admin": {
                 "socket": str(self.directory / "admin.sock"),
                 "http": f"127.0.0.1:{self.http_port}",

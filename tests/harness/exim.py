@@ -16,6 +16,7 @@ host_lookup =
 rfc1413_query_timeout = 0s
 helo_allow_chars = _
 smtp_accept_max = 100
+smtp_accept_queue_per_connection = 0
 message_size_limit = 100M
 accept_8bitmime = true
 smtputf8_advertise_hosts = *
