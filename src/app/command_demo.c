@@ -1,6 +1,7 @@
 #include "app/commands.h"
 #include "app/service.h"
 #include "base/cleanup.h"
+#include "base/number.h"
 #include "config/report.h"
 
 #include <errno.h>
@@ -45,8 +46,6 @@ struct demo {
 	pid_t sender;
 };
 
-extern char **environ;
-
 static bool
 find_tools(struct demo *demo)
 {
@@ -85,13 +84,14 @@ static bool
 read_address(int fd, char address[64])
 {
 	char line[128];
-	AUTO_CLOSE int own = dup(fd);
-	FILE *stream = fdopen(own, "r");
+	int own = dup(fd);
+	FILE *stream = own >= 0 ? fdopen(own, "r") : NULL;
 	bool good;
 
-	own = -1;
-	if (!stream)
+	if (!stream) {
+		cleanup_close(&own);
 		return false;
+	}
 	good = fgets(line, sizeof(line), stream) &&
 	       sscanf(line, "listening %63s", address) == 1;
 	fclose(stream);
@@ -178,7 +178,7 @@ end_tools(struct demo *demo)
 static int
 run(struct demo *demo)
 {
-	char text[sizeof(configuration) + SERVERS * 64];
+	char text[sizeof(configuration) + sizeof(demo->addresses)];
 	struct snapshot *snapshot;
 	struct report report;
 	enum status status;
@@ -198,13 +198,16 @@ run(struct demo *demo)
 static void
 limit_time(void)
 {
-	const char *seconds = getenv("DEMO_SECONDS");
+	const char *text = getenv("DEMO_SECONDS");
 	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGTERM};
-	struct itimerspec when = {.it_value.tv_sec = seconds ? atoi(seconds) : 0};
+	struct itimerspec when = {0};
+	uint64_t seconds;
 	timer_t timer;
 
-	if (when.it_value.tv_sec > 0 &&
-	    timer_create(CLOCK_MONOTONIC, &event, &timer) == 0)
+	if (!text || !number_read(span_from_string(text), INT32_MAX, &seconds))
+		return;
+	when.it_value.tv_sec = (time_t)seconds;
+	if (seconds > 0 && timer_create(CLOCK_MONOTONIC, &event, &timer) == 0)
 		timer_settime(timer, 0, &when, NULL);
 }
 

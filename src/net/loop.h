@@ -1,11 +1,11 @@
 /*
- * loop: readiness, time and deferred work for one thread. Sources are edge-triggered and
- * registered once, for reading and writing; what is ready is remembered in the source
- * until its owner has met EAGAIN, so that a paused peer costs no system call.
+ * loop: readiness, time and deferred work for one thread. Sources are edge-triggered
+ * and registered once, for reading and writing; what is ready is remembered in the
+ * source until its owner has met EAGAIN, so that a paused peer costs no system call.
  * Owner: one thread. Thread: owner, except loop_wake(). Allocates in loop_open() alone.
  *
- * In one round: wait, sources, timers, deferred tasks (those deferred meanwhile run in the
- * next round, which then does not wait). A source removed in a round is not called
+ * In one round: wait, sources, timers, deferred tasks (those deferred meanwhile run in
+ * the next round, which then does not wait). A source removed in a round is not called
  * again, even when the kernel has already reported it.
  */
 #ifndef EVENPOST_NET_LOOP_H
@@ -29,7 +29,7 @@ struct loop_source;
 typedef void loop_ready(struct loop_source *source);
 
 struct loop_source {
-	int fd; /* -1: not in a loop */
+	int fd;         /* -1: not in a loop */
 	unsigned ready; /* LOOP_READABLE …; the owner clears what it has used up */
 	loop_ready *on_ready;
 	struct loop *loop;
@@ -42,7 +42,7 @@ struct loop_task {
 
 struct loop {
 	int epoll;
-	int wake; /* eventfd */
+	int wake;    /* eventfd */
 	int64_t now; /* milliseconds, monotonic, taken once a round */
 	struct timer_wheel timers;
 	struct list tasks;
@@ -71,12 +71,13 @@ void loop_wake(struct loop *loop);
 /* Microseconds, monotonic, read from the clock now: for measuring. */
 uint64_t loop_microseconds(void);
 
-/* The source watches fd, edge-triggered, until it is removed. The fd stays the caller's. */
-MUST_CHECK enum status loop_add(struct loop *loop, struct loop_source *source, int fd,
-                                loop_ready *on_ready);
+/* The source watches fd, edge-triggered, until it is removed. The fd stays the
+ * caller's. */
+MUST_CHECK enum status
+loop_add(struct loop *loop, struct loop_source *source, int fd, loop_ready *on_ready);
 /* For listening sockets: level-triggered, EPOLLIN alone. */
-MUST_CHECK enum status loop_add_level(struct loop *loop, struct loop_source *source, int fd,
-                                      loop_ready *on_ready);
+MUST_CHECK enum status loop_add_level(struct loop *loop, struct loop_source *source,
+				      int fd, loop_ready *on_ready);
 /* Before the fd is closed. Does nothing to a source that is in no loop. */
 void loop_remove(struct loop_source *source);
 

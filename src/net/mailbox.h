@@ -1,8 +1,8 @@
 /*
- * mailbox: one thread hands work to another. Any thread posts; the owner's loop runs what
- * was posted, in the order in which each sender posted it. A letter is embedded in what it
- * carries and belongs to the receiver from the post on. Lock-free for senders (Vyukov's
- * intrusive multi-producer queue); the receiver is woken once for a batch.
+ * mailbox: one thread hands work to another. Any thread posts; the owner's loop runs
+ * what was posted, in the order in which each sender posted it. A letter is embedded in
+ * what it carries and belongs to the receiver from the post on. Lock-free for senders
+ * (Vyukov's intrusive multi-producer queue); the receiver is woken once for a batch.
  * Thread: mailbox_post() any; the rest: owner.
  */
 #ifndef EVENPOST_NET_MAILBOX_H
@@ -21,7 +21,7 @@ struct mailbox {
 	_Atomic(struct letter *) newest;
 	struct letter *oldest;
 	struct letter stub;
-	int fd; /* eventfd */
+	int fd;              /* eventfd */
 	atomic_bool ringing; /* the owner was woken and has not looked yet */
 	struct loop_source source;
 };

@@ -27,36 +27,39 @@ struct resolver_answer {
 	enum status status; /* OK, NOT_FOUND, TIMEOUT, SYSTEM (servers failed) */
 	uint32_t ttl;       /* seconds, also of NOT_FOUND; UINT32_MAX: for ever */
 	unsigned count;
-	struct endpoint addresses[RESOLVER_ADDRESSES_MAX]; /* port 0; IPv4 before IPv6 */
+	struct endpoint
+		addresses[RESOLVER_ADDRESSES_MAX]; /* port 0; IPv4 before IPv6 */
 };
 
 struct resolver_query;
-typedef void resolver_answered(struct resolver_query *query,
-                               const struct resolver_answer *answer);
+typedef void
+resolver_answered(struct resolver_query *query, const struct resolver_answer *answer);
 
 /* Embedded in what asks. */
 struct resolver_query {
 	resolver_answered *answered;
 	struct resolver *resolver;
 	int pending[2]; /* libunbound's ids of the A and AAAA questions; 0: none */
-	struct resolver_answer *answer; /* while it runs, else NULL; zero the query first */
+	struct resolver_answer
+		*answer; /* while it runs, else NULL; zero the query first */
 };
 
 /* servers: only for RESOLVER_FORWARD. */
-MUST_CHECK enum status resolver_open(struct resolver **resolver, struct loop *loop,
-                                     enum resolver_mode mode,
-                                     const struct endpoint *servers, size_t server_count);
+MUST_CHECK enum status
+resolver_open(struct resolver **resolver, struct loop *loop, enum resolver_mode mode,
+	      const struct endpoint *servers, size_t server_count);
 /* Cancels what is still asked. */
 void resolver_close(struct resolver *resolver);
 
 /*
- * A and AAAA of a host name; an address is its own answer. answered is called later, once,
- * unless cancelled; the answer is borrowed for that call, in which the query may be freed
- * or asked again. OK as soon as one of the two questions brought an address; NOT_FOUND
- * only when no server failed. STATUS_INVALID: no name.
+ * A and AAAA of a host name; an address is its own answer. answered is called later,
+ * once, unless cancelled; the answer is borrowed for that call, in which the query may
+ * be freed or asked again. OK as soon as one of the two questions brought an address;
+ * NOT_FOUND only when no server failed. STATUS_INVALID: no name.
  */
-MUST_CHECK enum status resolver_ask(struct resolver *resolver, struct resolver_query *query,
-                                    struct span name, resolver_answered *answered);
+MUST_CHECK enum status
+resolver_ask(struct resolver *resolver, struct resolver_query *query, struct span name,
+	     resolver_answered *answered);
 void resolver_cancel(struct resolver_query *query);
 
 #endif

@@ -29,17 +29,16 @@ struct stream {
 void stream_init(struct stream *stream);
 
 /* Takes over an accepted socket (already non-blocking). On failure fd is closed. */
-MUST_CHECK enum status stream_adopt(struct stream *stream, struct loop *loop, int fd,
-                                    stream_ready *on_ready);
+MUST_CHECK enum status
+stream_adopt(struct stream *stream, struct loop *loop, int fd, stream_ready *on_ready);
 
 /*
- * Starts to connect. source may be NULL, else the local address. STATUS_OK: under way (or
- * done); on_ready will be called. The caller keeps the time.
+ * Starts to connect. source may be NULL, else the local address. STATUS_OK: under way
+ * (or done); on_ready will be called. The caller keeps the time.
  */
-MUST_CHECK enum status stream_connect(struct stream *stream, struct loop *loop,
-                                      const struct endpoint *to,
-                                      const struct endpoint *source,
-                                      stream_ready *on_ready);
+MUST_CHECK enum status
+stream_connect(struct stream *stream, struct loop *loop, const struct endpoint *to,
+	       const struct endpoint *source, stream_ready *on_ready);
 
 /*
  * After on_ready of a connecting stream: STATUS_OK connected, STATUS_AGAIN not yet,
@@ -60,19 +59,19 @@ bool stream_is_writable(const struct stream *stream);
 bool stream_is_hung_up(const struct stream *stream);
 
 /*
- * Reads at most size bytes into room. STATUS_OK with *count > 0; STATUS_AGAIN; STATUS_END;
- * STATUS_LOST. A read that came short is the last one until on_ready is called again (no
- * system call is spent on EAGAIN).
+ * Reads at most size bytes into room. STATUS_OK with *count > 0; STATUS_AGAIN;
+ * STATUS_END; STATUS_LOST. A read that came short is the last one until on_ready is
+ * called again (no system call is spent on EAGAIN).
  */
-MUST_CHECK enum status stream_read(struct stream *stream, void *room, size_t size,
-                                   size_t *count);
+MUST_CHECK enum status
+stream_read(struct stream *stream, void *room, size_t size, size_t *count);
 
 /*
- * Writes what the kernel takes. STATUS_OK with *count > 0 (it may be short), STATUS_AGAIN,
- * STATUS_LOST. Never raises SIGPIPE.
+ * Writes what the kernel takes. STATUS_OK with *count > 0 (it may be short),
+ * STATUS_AGAIN, STATUS_LOST. Never raises SIGPIPE.
  */
 MUST_CHECK enum status stream_write(struct stream *stream, const struct iovec *vectors,
-                                    int vector_count, size_t *count);
+				    int vector_count, size_t *count);
 
 /* Our side has ended: the peer reads what was written, then an end. */
 void stream_shutdown(struct stream *stream);
