@@ -1,9 +1,9 @@
 /*
  * listener: one listening socket of one worker. With SO_REUSEPORT each worker has its
  * own socket for the same address and the kernel spreads the clients. When the process
- * runs out of descriptors, a spare one is used to accept, say a farewell and close, and
- * the listener pauses for LISTENER_PAUSE; it never spins. Owner: one worker. Thread:
- * owner.
+ * runs out of descriptors, a spare one is used to accept, say a farewell and close,
+ * and the listener pauses for LISTENER_PAUSE; it never spins.
+ * Owner: one worker. Thread: owner.
  */
 #ifndef EVENPOST_NET_LISTENER_H
 #define EVENPOST_NET_LISTENER_H

@@ -1,8 +1,8 @@
 /*
  * timer: a hierarchical wheel on its owner's monotonic clock (Varghese and Lauck,
- * 1987). Start, restart and stop are O(1). A timer fires once, never early, at most one
- * tick (TIMER_TICK) late as far as the wheel is concerned. Owner: one loop. Thread:
- * owner. Never allocates: the timer is embedded.
+ * 1987). Start, restart and stop are O(1). A timer fires once, never early, at most
+ * one tick (TIMER_TICK) late as far as the wheel is concerned.
+ * Owner: one loop. Thread: owner. Never allocates: the timer is embedded.
  */
 #ifndef EVENPOST_NET_TIMER_H
 #define EVENPOST_NET_TIMER_H
