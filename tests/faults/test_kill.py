@@ -17,7 +17,7 @@ from load import RECIPIENTS, Load
 ROUNDS = 12
 
 # A server that is back is used again before the next one dies.
-EAGER_RETURN = {"failures": 5, "eject": "200ms", "max-ejected": "50%"}
+EAGER_RETURN = {"failures": 5, "eject": "20ms", "max-ejected": "50%"}
 
 
 @pytest.fixture

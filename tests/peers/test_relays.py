@@ -51,4 +51,5 @@ def test_smtp_source(farm, scratch):
     assert [after[name] - before[name] for name in after] == [100] * 4
     stored = farm.wait_each_has("source", 100)
     for messages in stored.values():
-        assert {message.body for message in messages} == {b".\nfrom smtp-source\n"}
+        # It ends every message with an empty line of its own.
+        assert {message.body for message in messages} == {b".\nfrom smtp-source\n\n"}
