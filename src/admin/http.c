@@ -220,6 +220,7 @@ answer_request(const struct http *http, struct MHD_Connection *connection,
  * is right for all that wants to write.
  */
 static enum MHD_Result
+/* NOLINTNEXTLINE(readability-function-size): the library's parameters */
 on_request(void *cls, struct MHD_Connection *connection, const char *path,
 	   const char *method, const char *version, const char *upload,
 	   size_t *upload_length, void **seen)

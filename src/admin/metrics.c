@@ -3,10 +3,6 @@
 #include "admin/exposition.h"
 #include "admin/usage.h"
 
-#include <assert.h>
-
-static_assert((int)TALLY_BUCKETS == (int)SERVER_REPLY_BUCKETS, "one size of histogram");
-
 /* What one page is written from. */
 struct page {
 	struct exposition out;
@@ -44,9 +40,9 @@ label_of_listener(const struct listener_snapshot *listener)
 }
 
 static void
-copy_buckets(uint64_t to[TALLY_BUCKETS], const _Atomic uint64_t *from)
+add_buckets(uint64_t *to, const _Atomic uint64_t *from, unsigned count)
 {
-	for (unsigned i = 0; i < TALLY_BUCKETS; i++)
+	for (unsigned i = 0; i < count; i++)
 		to[i] += view_count(&from[i]);
 }
 
@@ -217,7 +213,7 @@ write_reply_seconds(struct page *page, const struct pool *pool,
 					    buckets,
 					    view_count(&server->counters.reply_us)};
 
-	copy_buckets(buckets, server->counters.replies);
+	add_buckets(buckets, server->counters.replies, SERVER_REPLY_BUCKETS);
 	exposition_histogram(&page->out, labels, COUNT_OF(labels), &histogram);
 }
 
@@ -251,7 +247,7 @@ write_message_seconds(struct page *page)
 		const struct tally *tally =
 			view_tally(page->view, &snapshot->listeners[i]);
 
-		copy_buckets(buckets, tally->seconds);
+		add_buckets(buckets, tally->seconds, TALLY_BUCKETS);
 		histogram.sum_us += view_count(&tally->seconds_sum_us);
 	}
 	exposition_histogram(&page->out, NULL, 0, &histogram);

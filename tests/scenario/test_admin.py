@@ -1,0 +1,382 @@
+"""What evenpost says of itself over HTTP: the page, readiness, metrics, /api/v1."""
+
+import base64
+import http.client
+import json
+import re
+import shutil
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from harness.evenpost import Evenpost, configure_pool
+from harness.raw_client import RawClient
+from harness.scripted_server import Wait
+from harness.waiting import wait_until
+
+MESSAGE = b"Subject: hello\r\n\r\nhello\r\n"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+SERVER_KEYS = {
+    "name": str,
+    "address": str,
+    "state": str,
+    "weight": int,
+    "preference": int,
+    "active": int,
+    "messages": int,
+    "recipients": int,
+    "bytes": int,
+    "share_wanted": float,
+    "share": float,
+    "failures": dict,
+    "last_probe": dict,
+}
+
+
+def begin_message(client, recipients=("bob@b.example",)):
+    client.command("MAIL FROM:<ann@a.example>", 250)
+    for recipient in recipients:
+        client.command(f"RCPT TO:<{recipient}>", 250)
+    client.command("DATA", 354)
+    client.send(MESSAGE + b".\r\n")
+
+
+def send_messages(evenpost, count, recipients=("bob@b.example",)):
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        for _ in range(count):
+            begin_message(client, recipients)
+            client.expect(250)
+        client.command("QUIT", 221)
+
+
+def read_metrics(evenpost):
+    """{(name, {label: value} as a frozenset): value}"""
+    status, body = evenpost.get("/metrics")
+    assert status == 200
+    samples = {}
+    for line in body.decode().splitlines():
+        if line.startswith("#"):
+            continue
+        name, labels, value = SAMPLE.fullmatch(line).groups()
+        key = (name, frozenset(LABEL.findall(labels or "")))
+        assert key not in samples, f"twice: {line}"
+        samples[key] = float(value)
+    return samples
+
+
+def metric(evenpost, name, **labels):
+    """The sum of the samples with these labels."""
+    wanted = set(labels.items())
+    found = [
+        value
+        for (sample, has), value in read_metrics(evenpost).items()
+        if sample == name and wanted <= has
+    ]
+    assert found, f"no {name} with {labels}"
+    return sum(found)
+
+
+def request(evenpost, method, path, body=None, **headers):
+    """The whole answer of one request: (status, headers, body)."""
+    connection = http.client.HTTPConnection("127.0.0.1", evenpost.http_port, timeout=10)
+    connection.request(method, path, body, headers)
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer.status, answer.headers, content
+
+
+def test_pools_have_the_contract_s_shape(evenpost_before, scripted_servers):
+    servers = scripted_servers(2)
+    evenpost = evenpost_before(*servers)
+    status, headers, body = request(evenpost, "GET", "/api/v1/pools")
+    answer = json.loads(body)
+
+    assert (status, headers["Content-Type"]) == (200, "application/json")
+    assert list(answer) == ["pools"]
+    (pool,) = answer["pools"]
+    assert list(pool) == ["name", "balance", "servers"]
+    assert (pool["name"], pool["balance"]) == ("hubs", "round-robin")
+    for server, shown in zip(servers, pool["servers"], strict=True):
+        assert {key: type(value) for key, value in shown.items()} == SERVER_KEYS
+        assert shown["address"] == server.address
+        assert (shown["state"], shown["share_wanted"], shown["share"]) == ("up", 0.5, 0)
+        assert shown["failures"] == dict.fromkeys(
+            ("connect", "greeting", "timeout", "lost", "4xx", "5xx"), 0
+        )
+
+
+def test_last_probe_is_told_with_its_transcript(evenpost_before, scripted_servers):
+    evenpost = evenpost_before(*scripted_servers())
+    probe = evenpost.pools()["hubs"]["s1"]["last_probe"]
+
+    assert probe["result"] == "ok"
+    assert probe["took_ms"] > 0
+    assert TIME.fullmatch(probe["at"])
+    assert probe["transcript"][:2] == [
+        "S: 220 scripted.test ESMTP",
+        "C: EHLO evenpost.test",
+    ]
+    assert probe["transcript"][-2:] == ["C: QUIT", "S: 221 2.0.0 Bye"]
+
+
+def test_what_was_counted_is_in_pools_status_and_metrics(
+    evenpost_before, scripted_servers
+):
+    evenpost = evenpost_before(*scripted_servers(3))
+    send_messages(evenpost, 9, ("bob@b.example", "cat@c.example"))
+
+    for name, server in evenpost.pools()["hubs"].items():
+        assert (server["messages"], server["recipients"]) == (3, 6)
+        assert server["share"] == pytest.approx(1 / 3, abs=1e-5)
+        assert server["bytes"] >= 3 * len(MESSAGE)
+        assert (
+            metric(evenpost, "evenpost_messages_total", server=name, result="accepted")
+            == 3
+        )
+        assert metric(evenpost, "evenpost_recipients_total", server=name) == 6
+        assert (
+            metric(evenpost, "evenpost_bytes_total", server=name) == server["bytes"]
+        )
+        assert metric(evenpost, "evenpost_server_reply_seconds_count", server=name) == 3
+
+    totals = json.loads(evenpost.get("/api/v1/status")[1])["totals"]
+    assert (totals["sessions"], totals["messages"], totals["recipients"]) == (1, 9, 18)
+    assert metric(evenpost, "evenpost_message_seconds_count") == 9
+    assert metric(evenpost, "evenpost_sessions_total", listener="inbound") == 1
+
+
+def test_status_names_the_process_and_its_listeners(evenpost_before, scripted_servers):
+    evenpost = evenpost_before(*scripted_servers())
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        status = json.loads(evenpost.get("/api/v1/status")[1])
+
+    assert status["pid"] == evenpost.program.pid
+    assert status["hostname"] == "evenpost.test"
+    assert TIME.fullmatch(status["started"])
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*", status["version"])
+    assert status["listeners"] == [
+        {
+            "name": "inbound",
+            "bind": [f"127.0.0.1:{evenpost.port}"],
+            "mode": "message",
+            "pool": "hubs",
+            "sessions": 1,
+            "active": 1,
+        }
+    ]
+
+
+def test_a_message_in_flight_is_active(evenpost_before, scripted_servers):
+    (server,) = scripted_servers()
+    evenpost = evenpost_before(server)
+    release = threading.Event()
+    server.on("end", Wait(release, "250 2.0.0 Ok"))
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        begin_message(client)
+        assert evenpost.pools()["hubs"]["s1"]["active"] == 1
+        assert metric(evenpost, "evenpost_server_active", server="s1") == 1
+        assert metric(evenpost, "evenpost_sessions_active") == 1
+        release.set()
+        client.expect(250)
+    wait_until(lambda: metric(evenpost, "evenpost_sessions_active") == 0, "the end")
+    assert evenpost.pools()["hubs"]["s1"]["active"] == 0
+
+
+def test_a_rejected_message_is_counted_as_such(evenpost_before, scripted_servers):
+    (server,) = scripted_servers()
+    evenpost = evenpost_before(server)
+    server.on("end", "550 5.7.1 no")
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        begin_message(client)
+        client.expect(550)
+
+    assert metric(evenpost, "evenpost_messages_total", result="rejected") == 1
+    assert metric(evenpost, "evenpost_messages_total", result="accepted") == 0
+    assert evenpost.pools()["hubs"]["s1"]["failures"]["5xx"] == 1
+
+
+def test_a_server_that_goes_is_shown_at_once(evenpost_before, scripted_servers):
+    first, second = scripted_servers(2)
+    evenpost = evenpost_before(first, second)
+    first.stop()
+    evenpost.wait_state("s1", "down")
+    shown = evenpost.pools()["hubs"]
+
+    assert (shown["s1"]["share_wanted"], shown["s2"]["share_wanted"]) == (0, 1)
+    assert shown["s1"]["last_probe"]["result"] != "ok"
+    for state, value in {"up": 0, "down": 1, "drain": 0, "maint": 0, "ejected": 0}.items():
+        assert (
+            metric(evenpost, "evenpost_server_state", server="s1", state=state) == value
+        )
+
+
+def test_a_retry_is_counted_with_its_phase(evenpost_before, scripted_servers):
+    first, second = scripted_servers(2)
+    evenpost = evenpost_before(first, second, pool={"health": {"probe": "none"}})
+    first.on("greeting", "421 4.3.2 busy")
+    send_messages(evenpost, 2)
+    failed = evenpost.pools()["hubs"]["s1"]["failures"]["greeting"]
+
+    assert failed > 0
+    for name, labels in (
+        ("evenpost_retries_total", {"phase": "greeting"}),
+        ("evenpost_server_connects_total", {"result": "failed"}),
+    ):
+        assert metric(evenpost, name, server="s1", **labels) == failed, name
+
+
+def test_not_ready_until_each_server_was_probed(evenpost_before, scripted_servers):
+    (server,) = scripted_servers()
+    release = threading.Event()
+    server.on("greeting", Wait(release, "220 scripted.test ESMTP"))
+    evenpost = evenpost_before(server, ready=False)
+    evenpost.program.wait_alive(lambda: evenpost.get("/livez")[0] == 200, "/livez")
+
+    assert evenpost.get("/readyz") == (503, b"not ready\n")
+    assert b"[-] pool hubs: no probe result yet of s1\n" in (
+        evenpost.get("/readyz?verbose")[1]
+    )
+    release.set()
+    evenpost.wait_ready()
+    assert evenpost.get("/readyz")[1] == b"ready\n"
+
+
+def test_not_ready_without_a_server(evenpost_before, scripted_servers):
+    (server,) = scripted_servers()
+    evenpost = evenpost_before(server)
+    server.stop()
+    evenpost.wait_state("s1", "down")
+    status, body = evenpost.get("/readyz?verbose")
+
+    assert status == 503
+    assert b"[-] listener inbound: no server is up in pool hubs\n" in body
+    assert evenpost.get("/livez")[0] == evenpost.get("/healthz")[0] == 200
+
+
+def test_alive_and_not_ready_while_it_stops(evenpost_before, scripted_servers):
+    (server,) = scripted_servers()
+    evenpost = evenpost_before(server)
+    release = threading.Event()
+    server.on("end", Wait(release, "250 2.0.0 Ok"))
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        begin_message(client)
+        evenpost.program.signal(signal.SIGTERM)
+        wait_until(lambda: evenpost.get("/readyz")[0] == 503, "/readyz to say no")
+        assert b"[-] stopping\n" in evenpost.get("/readyz?verbose")[1]
+        assert evenpost.get("/livez")[0] == 200
+        release.set()
+        client.expect(250)
+    assert evenpost.program.process.wait(30) == 0
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+def test_promtool_finds_nothing(evenpost_before, scripted_servers):
+    evenpost = evenpost_before(*scripted_servers(2))
+    send_messages(evenpost, 2)
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"],
+        input=evenpost.get("/metrics")[1],
+        capture_output=True,
+        check=False,
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+def test_no_label_tells_who_sends_mail(evenpost_before, scripted_servers):
+    evenpost = evenpost_before(*scripted_servers())
+    send_messages(evenpost, 1)
+    for octets in (b"a.example", b"b.example", b"127.0.0.1"):
+        assert octets not in evenpost.get("/metrics")[1]
+
+
+def test_the_page_needs_nothing_from_elsewhere(evenpost_before, scripted_servers):
+    evenpost = evenpost_before(*scripted_servers())
+    status, headers, page = request(evenpost, "GET", "/")
+
+    assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    for name in re.findall(rb'(?:src|href)="([^"]+)"', page):
+        if not name.startswith(b"data:"):
+            assert evenpost.get("/" + name.decode())[0] == 200, name
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nowhere", 404),
+        ("GET", "/api/v1", 404),
+        ("GET", "/api/v1/pools/", 404),
+        ("POST", "/nowhere", 404),
+        ("POST", "/api/v1/pools", 405),
+        ("DELETE", "/livez", 405),
+    ],
+)
+def test_refusals_are_json(evenpost_before, scripted_servers, method, path, status):
+    evenpost = evenpost_before(*scripted_servers())
+    got, headers, body = request(evenpost, method, path)
+
+    assert (got, headers["Content-Type"]) == (status, "application/json")
+    assert list(json.loads(body)) == ["error"]
+    assert headers["Allow"] == ("GET, HEAD" if status == 405 else None)
+
+
+def test_many_slow_clients_do_not_hold_up_probes(evenpost_before, scripted_servers):
+    (server,) = scripted_servers()
+    evenpost = evenpost_before(server)
+    slow = [RawClient(evenpost.http_port) for _ in range(50)]
+    for client in slow:
+        client.send(b"GET /metrics HTTP/1.1\r\n")
+    probes = metric(evenpost, "evenpost_probe_seconds_count")
+    wait_until(
+        lambda: metric(evenpost, "evenpost_probe_seconds_count") >= probes + 3,
+        "three more probes",
+    )
+    for client in slow:
+        client.close()
+
+
+@pytest.fixture
+def guarded(scratch, scripted_servers):
+    """An evenpost that wants a token."""
+    (server,) = scripted_servers()
+    token = scratch / "token"
+    token.write_text("sesame-1234\n")
+    evenpost = Evenpost(scratch, {"hubs": configure_pool({"s1": server.address})})
+    evenpost.configuration["admin"]["token-file"] = str(token)
+    yield evenpost.start()
+    evenpost.stop()
+
+
+def test_without_the_token_only_health_is_told(guarded):
+    for path in ("/", "/metrics", "/api/v1/pools", "/api/v1/status", "/nowhere"):
+        assert guarded.get(path)[0] == 401, path
+    for path in ("/livez", "/healthz", "/readyz"):
+        assert guarded.get(path)[0] == 200, path
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [
+        ("Bearer sesame-1234", 200),
+        ("Bearer sesame-1235", 401),
+        ("Bearer sesame-123", 401),
+        ("Bearer", 401),
+        ("Basic " + base64.b64encode(b"ann:sesame-1234").decode(), 200),
+        ("Basic " + base64.b64encode(b"ann:guess").decode(), 401),
+    ],
+)
+def test_the_token_opens(guarded, authorization, status):
+    answer = request(guarded, "GET", "/api/v1/pools", Authorization=authorization)
+    assert answer[0] == status
+    assert "sesame" not in guarded.program.log()
