@@ -1,10 +1,12 @@
 """Waiting for events, and finding free ports."""
 
+import random
 import socket
 import time
 
 LIMIT = 30.0
 _PAUSE = 0.01
+_given = set()
 
 
 def wait_until(condition, what, limit=LIMIT):
@@ -23,11 +25,22 @@ def wait_until(condition, what, limit=LIMIT):
 
 
 def free_port():
-    """A TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port of 127.0.0.1 that nobody listens on, and that nobody was given.
+
+    Below those that the kernel gives to connections, so that none takes it first.
+    """
+    while True:
+        port = random.randrange(10000, 32768)
+        if port in _given:
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _given.add(port)
+        return port
 
 
 def has_greeting(port):

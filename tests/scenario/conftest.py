@@ -1,0 +1,61 @@
+"""Makes each dialogue of the .smtp files a test."""
+
+import pytest
+
+from dialogue import read_dialogues
+from harness.scratch import make_scratch, remove_scratch
+from stage import Stage, StepFailed
+
+# How what is said is cut into writes: {name: octets}; 0 is not at all.
+_WAYS = {"whole": 0, "octets": 1}
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "threads: exercises threads, for TSan")
+
+
+def pytest_collect_file(file_path, parent):
+    if file_path.suffix == ".smtp":
+        return DialogueFile.from_parent(parent, path=file_path)
+    return None
+
+
+class DialogueFile(pytest.File):
+    def collect(self):
+        for dialogue in read_dialogues(self.path):
+            ways = dialogue.settings.pop("ways", "whole").split()
+            for way in ways:
+                name = dialogue.title if len(ways) == 1 else f"{dialogue.title} [{way}]"
+                yield DialogueItem.from_parent(
+                    self, name=name, dialogue=dialogue, split=_WAYS[way]
+                )
+
+
+class DialogueItem(pytest.Item):
+    def __init__(self, *, dialogue, split, **keys):
+        super().__init__(**keys)
+        self.dialogue = dialogue
+        self.split = split
+        self.stage = None
+        if dialogue.settings.get("top.workers", 1) > 1:
+            self.add_marker(pytest.mark.threads)
+
+    def setup(self):
+        self.directory = make_scratch()
+
+    def runtest(self):
+        self.stage = Stage(self.dialogue, self.directory, self.split)
+        self.stage.play()
+
+    def teardown(self):
+        if self.stage:
+            self.stage.tear_down()
+        remove_scratch(self.directory)
+
+    def repr_failure(self, excinfo):
+        if isinstance(excinfo.value, StepFailed):
+            return f"{self.path}:{excinfo.value}\n{self.stage.transcript()}"
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self):
+        return self.path, None, self.name
