@@ -206,10 +206,51 @@ test_clean_input_survives_any_cut(void **state)
 	}
 }
 
+/* A long line of text with something in it, and enough behind it to be looked at. */
+static struct span
+make_long(char *storage, size_t before, struct span odd)
+{
+	struct span text = span_of(storage, before);
+
+	memset(storage, 'x', before);
+	text = append(text, storage, odd);
+	memset(storage + text.length, 'y', 700);
+	text.length += 700;
+	return append(text, storage, SPAN("\r\n.\r\n"));
+}
+
+/* Octets are looked at in blocks; none is overlooked where one ends. */
+static void
+test_oddities_are_found_at_every_place(void **state)
+{
+	static const struct span oddities[] = {
+		SPAN_INITIALIZER("\r"),        SPAN_INITIALIZER("\n"),
+		SPAN_INITIALIZER("\r\n"),      SPAN_INITIALIZER("\n\r"),
+		SPAN_INITIALIZER("\r\n."),     SPAN_INITIALIZER("\n.\r\n"),
+		SPAN_INITIALIZER("\r\n.\r\n"), SPAN_INITIALIZER("\0"),
+	};
+
+	(void)state;
+	for (size_t before = 0; before < 600; before++) {
+		for (size_t i = 0; i < sizeof(oddities) / sizeof(oddities[0]); i++) {
+			struct span input = make_long(clean, before, oddities[i]);
+			struct body_record whole =
+				body_record_read(input, input.length);
+			struct body_record bytewise = body_record_read(input, 1);
+
+			assert_true(body_record_equals(&whole, &bytewise));
+			assert_true(body_record_is_canonical(&whole));
+			body_record_fini(&whole);
+			body_record_fini(&bytewise);
+		}
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_oddities_are_found_at_every_place),
 		cmocka_unit_test(test_no_false_end_is_taken),
 		cmocka_unit_test(test_clean_input_comes_back_in_one_piece),
 		cmocka_unit_test(test_clean_input_survives_any_cut),
