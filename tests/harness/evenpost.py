@@ -28,7 +28,7 @@ EAGER_HEALTH = {
 _FIELD = re.compile(r'([^\s=]+)=("(?:[^"\\]|\\.)*"|\S*)')
 _ESCAPED = re.compile(r"\\(x[0-9a-fA-F]{2}|.)")
 _SANITIZER = re.compile(
-    r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|assert", re.IGNORECASE
+    r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion .* failed"
 )
 
 
@@ -122,17 +122,21 @@ class Evenpost:
 
     def stop(self):
         """SIGTERM; it must end well and must not have complained."""
-        if self.program is None or not self.program.is_alive():
+        if self.program is None or self.program.ended:
             return
         status = self.program.terminate()
-        complaint = _SANITIZER.search(self.program.log())
-        assert status == 0 and not complaint, (
-            f"evenpost ended with status {status}:\n{self.program.tail()}"
-        )
+        assert status == 0, f"it ended with {status}:\n{self.program.tail(60)}"
+        self._check_log()
 
     def kill(self):
-        """SIGKILL, as when the machine dies."""
+        """SIGKILL, as when the machine dies; until then it must have been alive."""
+        assert self.program.is_alive(), self.program.tail(60)
         self.program.kill()
+        self._check_log()
+
+    def _check_log(self):
+        complaint = _SANITIZER.search(self.program.log())
+        assert not complaint, self.program.log()[complaint.start() :][:8000]
 
     # What it says over HTTP.
 

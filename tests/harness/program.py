@@ -22,6 +22,7 @@ class Program:
         self.output = self.directory / f"{name}.log"
         self.log_file = pathlib.Path(log) if log else self.output
         self.process = None
+        self.ended = False  # because the test wanted it
 
     def start(self, environment=None):
         with open(self.output, "ab") as output:
@@ -33,6 +34,7 @@ class Program:
                 stderr=output,
                 env=environment,
             )
+        self.ended = False
         running.append(self)
         return self
 
@@ -99,5 +101,6 @@ class Program:
         return "\n".join("\n".join(text.splitlines()[-lines:]) for text in texts)
 
     def _forget(self):
+        self.ended = True
         if self in running:
             running.remove(self)
