@@ -20,7 +20,7 @@
 
 #include <microhttpd.h>
 
-/* Bytes of one answer; a metrics page of a thousand servers takes some 8 MB. */
+/* Bytes of one answer; a metrics page of a thousand servers takes some 4 MB. */
 #define HTTP_BODY_MAX (256u << 20)
 /* Clients at once; those beyond are turned away. */
 #define HTTP_CLIENTS_MAX 256
