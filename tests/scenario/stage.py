@@ -3,6 +3,7 @@
 import shlex
 import socket
 import threading
+import time
 
 from harness.evenpost import Evenpost, configure_pool
 from harness.raw_client import RawClient
@@ -162,7 +163,10 @@ class Stage:
         ]
         for probe in probes:
             probe.start()
-        self.evenpost.start()
+        self.evenpost.start(ready=self.settings.get("ready") != "no")
+        self.evenpost.program.wait_alive(
+            lambda: self.evenpost.get("/livez")[0] == 200, "/livez of evenpost"
+        )
         for probe in probes:
             probe.join(_LIMIT)
         self._switch_client("1")
@@ -240,6 +244,8 @@ class Stage:
             self.server = self.servers[rest]
         elif word == "split":
             self.split = 0 if rest == "off" else int(rest)
+        elif word == "wait":
+            time.sleep(int(rest.removesuffix("ms")) / 1000)
         elif word == "log":
             self._await_log(rest)
         elif word == "counts":
@@ -379,7 +385,7 @@ class Stage:
             server.stop()
             for peer in server.peers:
                 peer.close()
-        if self.evenpost.program:
+        if self.evenpost.program and self.evenpost.program.is_alive():
             self.evenpost.kill()
 
     def transcript(self):
