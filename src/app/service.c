@@ -274,33 +274,31 @@ open_control(struct service *service)
 	return status;
 }
 
-/* What needs the rights we were started with comes first; then they are dropped. */
+/* What needs the rights we were started with; then they are dropped. */
 static enum status
 open_doors(struct service *service)
 {
 	enum status status = listen_all(service);
 
+	service->monitor = monitor_new(&service->loop);
+	if (!service->monitor)
+		return STATUS_NO_MEMORY;
+	if (status == STATUS_OK)
+		status = admin_open(&service->admin, &service->loop, &service->proxy,
+				    service->monitor);
 	if (status == STATUS_OK)
 		status = identity_drop(service->snapshot->user);
 	return status;
 }
 
 static enum status
-open_helpers(struct service *service)
+watch_servers(struct service *service)
 {
-	struct loop *loop = &service->loop;
-	struct snapshot *snapshot = service->snapshot;
-	enum status status;
+	enum status status =
+		addresses_open(&service->addresses, &service->loop, service->snapshot);
 
-	service->monitor = monitor_new(loop);
-	if (!service->monitor)
-		return STATUS_NO_MEMORY;
-	status = addresses_open(&service->addresses, loop, snapshot);
 	if (status == STATUS_OK)
-		status = monitor_watch(service->monitor, snapshot);
-	if (status == STATUS_OK)
-		status = admin_open(&service->admin, loop, &service->proxy,
-				    service->monitor);
+		status = monitor_watch(service->monitor, service->snapshot);
 	if (status != STATUS_OK)
 		log_message(LOG_ERROR, "start", "control: %s", status_name(status));
 	return status;
@@ -398,7 +396,7 @@ start(struct service *service)
 	if (status == STATUS_OK)
 		status = open_doors(service);
 	if (status == STATUS_OK)
-		status = open_helpers(service);
+		status = watch_servers(service);
 	return status;
 }
 
