@@ -91,7 +91,7 @@ class Postfix(Peer):
         self.make_directory("data", "postfix")
 
     def command(self):
-        return ["/usr/lib/postfix/sbin/master", "-c", "/instance/conf", "-i"]
+        return ["/usr/lib/postfix/sbin/master", "-c", "/instance/conf", "-d"]
 
 
 class PostfixRelay(Postfix):
