@@ -149,12 +149,9 @@ static void
 listener_accept(struct listener *listener, int fd, const struct sockaddr *address,
 		socklen_t length)
 {
-	const int on = 1;
 	struct endpoint peer = {0};
 
 	endpoint_from_sockaddr(&peer, address, length);
-	if (endpoint_family(&listener->address) != AF_UNIX)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	listener->accepted(listener, fd, &peer);
 }
 
@@ -195,6 +192,7 @@ enum status
 listener_open(struct listener *listener, struct loop *loop, int fd,
 	      struct span farewell, listener_accepted *accepted)
 {
+	const int on = 1;
 	struct sockaddr_storage address;
 	socklen_t length = sizeof(address);
 	enum status status;
@@ -211,6 +209,9 @@ listener_open(struct listener *listener, struct loop *loop, int fd,
 	if (getsockname(fd, (struct sockaddr *)&address, &length) == 0)
 		endpoint_from_sockaddr(&listener->address, (struct sockaddr *)&address,
 				       length);
+	/* what is accepted inherits it: one call less for each client */
+	if (endpoint_family(&listener->address) != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	status = loop_add_level(loop, &listener->source, fd, listener_ready);
 	if (status)
 		listener_close(listener);

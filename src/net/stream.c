@@ -219,21 +219,33 @@ write_failure(struct stream *stream, int error)
 	return STATUS_AGAIN;
 }
 
+/* send() where it will do: the kernel has no header and no vectors to fetch. */
+static ssize_t
+socket_send(int fd, const struct iovec *vectors, size_t count)
+{
+	const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+	struct msghdr message = {
+		.msg_iov = (struct iovec *)vectors, /* sendmsg() does not change them */
+		.msg_iovlen = count,
+	};
+
+	if (count == 1)
+		return send(fd, vectors->iov_base, vectors->iov_len, flags);
+	return sendmsg(fd, &message, flags);
+}
+
 enum status
 stream_write(struct stream *stream, const struct iovec *vectors, int vector_count,
 	     size_t *count)
 {
-	struct msghdr message = {
-		.msg_iov = (struct iovec *)vectors, /* sendmsg() does not change them */
-		.msg_iovlen = (size_t)(vector_count < IOV_MAX ? vector_count : IOV_MAX),
-	};
-	size_t length = vectors_length(vectors, message.msg_iovlen);
+	size_t used = (size_t)(vector_count < IOV_MAX ? vector_count : IOV_MAX);
+	size_t length = vectors_length(vectors, used);
 	ssize_t sent;
 
 	assert(stream_is_open(stream) && length > 0);
 	if (!stream_is_writable(stream))
 		return STATUS_AGAIN;
-	sent = sendmsg(stream->source.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	sent = socket_send(stream->source.fd, vectors, used);
 	if (sent < 0)
 		return write_failure(stream, errno);
 	if ((size_t)sent < length)
