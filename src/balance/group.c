@@ -160,13 +160,21 @@ is_capable(const struct server *server, const struct pool_request *request)
 	return extensions.size == 0 || request->size <= extensions.size;
 }
 
+static bool
+is_usable(const struct server *server, const struct pool_request *request)
+{
+	enum server_state state = server_state_at(server, request->now);
+
+	return state == SERVER_UP || (request->last_resort && state == SERVER_EJECTED);
+}
+
 enum group_verdict
 group_judge(const struct server *server, const struct pool_request *request)
 {
 	uint32_t limit =
 		atomic_load_explicit(&server->max_connections, memory_order_relaxed);
 
-	if (!server_is_up(server, request->now) || was_tried(server, request))
+	if (!is_usable(server, request) || was_tried(server, request))
 		return GROUP_UNUSABLE;
 	if (!is_capable(server, request))
 		return GROUP_INCAPABLE;

@@ -224,7 +224,12 @@ enum pool_result
 pool_pick(struct pool *pool, const struct pool_request *request, struct server **server)
 {
 	enum pool_result result = pick_in_groups(pool, request, server);
+	struct pool_request again = *request;
 
+	if (result == POOL_EMPTY && atomic_load(&pool->ejected) > 0) {
+		again.last_resort = true;
+		result = pick_in_groups(pool, &again, server);
+	}
 	if (result == POOL_PICKED)
 		atomic_fetch_add_explicit(&(*server)->counters.picks, 1,
 					  memory_order_relaxed);

@@ -26,6 +26,7 @@ struct pool_request {
 	uint64_t size;         /* bytes the message declared; 0: unknown */
 	const uint32_t *tried; /* indices of servers that have failed this request */
 	uint32_t tried_count;
+	bool last_resort; /* set by pool_pick(): ejected servers count as up */
 };
 
 enum pool_result {
@@ -72,6 +73,10 @@ void pool_free(struct pool *pool);
 void
 pool_set_weight(struct pool *pool, struct server *server, uint32_t weight, int64_t now);
 
+/*
+ * Where no server is left, those that are ejected are: traffic has failed on them, but
+ * their probe has not, and a try is better than a refusal.
+ */
 enum pool_result pool_pick(struct pool *pool, const struct pool_request *request,
 			   struct server **server);
 

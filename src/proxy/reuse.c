@@ -171,23 +171,6 @@ nudge_others(const struct reuse *reuse)
 	}
 }
 
-/* Whether a place was freed between the pick that found none and our standing in line.
- */
-static bool
-has_free_place(struct pool *pool, int64_t now)
-{
-	for (uint32_t i = 0; i < pool->server_count; i++) {
-		struct server *server = pool->servers[i];
-		uint32_t max = atomic_load_explicit(&server->max_connections,
-						    memory_order_relaxed);
-
-		if (server_is_up(server, now) && !is_at_cap(server) &&
-		    (max == 0 || atomic_load(&server->active) < max))
-			return true;
-	}
-	return false;
-}
-
 void
 reuse_wait(struct reuse *reuse, struct transaction *transaction, struct pool *pool)
 {
@@ -196,8 +179,6 @@ reuse_wait(struct reuse *reuse, struct transaction *transaction, struct pool *po
 	atomic_fetch_add(&pool->waiting, 1);
 	/* Others may hold idle connections to a server that we could use. */
 	nudge_others(reuse);
-	if (has_free_place(pool, reuse->worker->loop.now))
-		loop_defer(&reuse->worker->loop, &reuse->retry);
 }
 
 void

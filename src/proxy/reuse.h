@@ -37,7 +37,10 @@ void reuse_put(struct reuse *reuse, struct upstream *upstream);
 /* It is going away by itself. */
 void reuse_forget(struct reuse *reuse, struct upstream *upstream);
 
-/* Waits for a free place at the pool; transaction_place_freed() is called. */
+/*
+ * Waits for a free place at the pool; transaction_place_freed() is called. One may have
+ * been freed in the meantime: look once more behind this.
+ */
 void
 reuse_wait(struct reuse *reuse, struct transaction *transaction, struct pool *pool);
 void reuse_stop_waiting(struct reuse *reuse, struct transaction *transaction);

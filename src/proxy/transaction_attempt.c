@@ -77,31 +77,37 @@ transaction_waited_too_long(struct timer *timer)
 			 REJECT_NO_SERVER, &NO_PLACE);
 }
 
-/* A warm connection to the reserved server, or a new one. */
-static void
+/*
+ * A warm connection to the reserved server, or a new one. False: it has as many as it
+ * may have, the place is given back.
+ */
+static bool
 open_leg(struct transaction *transaction)
 {
 	struct worker *worker = transaction_worker(transaction);
-	struct upstream *upstream = reuse_take(&worker->reuse, transaction->server);
+	struct upstream *upstream = NULL;
 	const char *why;
 
+	/* where one warm connection was dead others will be: not again */
+	if (!transaction->stale_retried)
+		upstream = reuse_take(&worker->reuse, transaction->server);
 	if (upstream) {
 		upstream_lend(upstream, &transaction->leg);
-		leg_attach(&transaction->leg, upstream);
-		return;
-	}
-	if (!server_connection_take(transaction->server)) {
+	} else if (server_connection_take(transaction->server)) {
+		upstream = upstream_open(worker, transaction->session->snapshot,
+					 transaction->pool, transaction->server,
+					 &transaction->leg, &why);
+	} else {
 		transaction_give_place_back(transaction);
-		wait_for_place(transaction);
-		return;
+		return false;
 	}
-	upstream =
-		upstream_open(worker, transaction->session->snapshot, transaction->pool,
-			      transaction->server, &transaction->leg, &why);
+	transaction_stop_waiting(transaction);
+	transaction->attempts += !transaction->stale_retried;
 	if (upstream)
 		leg_attach(&transaction->leg, upstream);
 	else
 		transaction_leg_failed(transaction, RETRY_CONNECT, why, NULL, false);
+	return true;
 }
 
 static const struct smtp_reply *
@@ -122,8 +128,8 @@ incapable_reply(const struct transaction *transaction)
 	return transaction->size ? &size : &other;
 }
 
-void
-transaction_seek_server(struct transaction *transaction)
+static enum pool_result
+pick(struct transaction *transaction)
 {
 	struct pool_request request = {
 		.now = transaction_worker(transaction)->loop.now,
@@ -135,25 +141,38 @@ transaction_seek_server(struct transaction *transaction)
 		.tried_count = transaction->tried_count,
 	};
 
-	switch (pool_pick(transaction->pool->pool, &request, &transaction->server)) {
+	return pool_pick(transaction->pool->pool, &request, &transaction->server);
+}
+
+/* False: there is no free place now. */
+static bool
+try_servers(struct transaction *transaction)
+{
+	switch (pick(transaction)) {
 	case POOL_PICKED:
-		transaction_stop_waiting(transaction);
 		transaction->reserved = true;
-		transaction->attempts++;
 		transaction->stale_retried = false;
-		open_leg(transaction);
-		break;
+		return open_leg(transaction);
 	case POOL_FULL:
-		wait_for_place(transaction);
-		break;
+		return false;
 	case POOL_INCAPABLE:
 		transaction_fail(transaction, REJECT_NO_SERVER,
 				 incapable_reply(transaction));
-		break;
-	case POOL_EMPTY:
+		return true;
+	default:
 		transaction_fail_for_want_of_servers(transaction);
-		break;
+		return true;
 	}
+}
+
+void
+transaction_seek_server(struct transaction *transaction)
+{
+	if (try_servers(transaction))
+		return;
+	wait_for_place(transaction);
+	/* one may have been freed before we stood in line */
+	try_servers(transaction);
 }
 
 void
@@ -224,7 +243,8 @@ transaction_leg_failed(struct transaction *transaction, enum retry_phase phase,
 	count_retry(transaction, stale ? RETRY_STALE : phase);
 	if (stale && !transaction->stale_retried && transaction->replayable) {
 		transaction->stale_retried = true;
-		open_leg(transaction);
+		if (!open_leg(transaction))
+			transaction_seek_server(transaction);
 		return;
 	}
 	try_another(transaction);

@@ -125,6 +125,35 @@ test_eligibility(void **state)
 		}
 }
 
+/* An ejected server is passed over while there is another, and then better than none.
+ */
+static void
+test_last_resort(void **state)
+{
+	static const struct fleet_server servers[] = {{1, 10, 0}, {1, 20, 0}};
+	struct pool_request request = {.now = FLEET_NOW};
+	struct server_rules rules = fleet_rules;
+	struct server *server;
+
+	(void)state;
+	rules.passive_failures = 1;
+	rules.eject = 1000;
+	rules.max_ejected = 100;
+	for (size_t i = 0; i < STRATEGY_COUNT; i++) {
+		struct fleet fleet;
+
+		fleet_open(&fleet, strategies[i], &rules, servers, 2);
+		server_observe(fleet.servers[0], SERVER_TRAFFIC_FAILED, "", FLEET_NOW);
+		assert_int_equal(server_state_at(fleet.servers[0], FLEET_NOW),
+				 SERVER_EJECTED);
+		assert_int_equal(fleet_visit(&fleet, 1, 1), 1);
+		server_observe(fleet.servers[1], SERVER_ADMIN_DRAIN, "", FLEET_NOW);
+		assert_int_equal(pool_pick(fleet.pool, &request, &server), POOL_PICKED);
+		assert_int_equal(server->index, 0);
+		fleet_close(&fleet);
+	}
+}
+
 /* What a server can do is not held against it before it is known. */
 static void
 test_unknown_extensions(void **state)
@@ -259,6 +288,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_eligibility),
+		cmocka_unit_test(test_last_resort),
 		cmocka_unit_test(test_unknown_extensions),
 		cmocka_unit_test(test_pool_extensions),
 		cmocka_unit_test(test_share_wanted),
