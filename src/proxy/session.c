@@ -9,13 +9,20 @@
 
 /* Reads of one client before the others have their turn. */
 #define READS_A_TURN 4
+/* Bytes of replies that are sent before more commands are taken. What is owed besides
+ * has to have room behind them. */
+#define OUTPUT_HIGH (LIMIT_SESSION_OUTPUT / 4)
+/* Answers that wait for others: at most so many bytes, and so many milliseconds. */
+#define HELD_BYTES 1024
+#define HELD_TIME TIMER_TICK
 
 enum session_wait {
 	WAIT_NOTHING, /* a server has the word: its time-outs hold */
 	WAIT_GREETING,
 	WAIT_COMMAND,
 	WAIT_CONTENT,
-	WAIT_OUTPUT, /* the client does not read */
+	WAIT_ANSWERS, /* of a server, for the client to be told all at once */
+	WAIT_OUTPUT,  /* the client does not read */
 };
 
 static stream_ready on_ready;
@@ -156,13 +163,21 @@ is_congested(struct session *session)
 	return session->congested;
 }
 
+static bool
+is_full(struct session *session)
+{
+	session->full = buffer_length(&session->smtp.output) >= OUTPUT_HIGH;
+	return session->full;
+}
+
 /* Takes events until the input is used up, or must wait. */
 static void
 take_events(struct session *session, struct span *input)
 {
 	struct smtp_event event;
 
-	while (!session->closing && !session->gone && !is_congested(session)) {
+	while (!session->closing && !session->gone && !is_congested(session) &&
+	       !is_full(session)) {
 		smtp_server_next(&session->smtp, input, &event);
 		if (event.type == SMTP_EVENT_MORE)
 			break;
@@ -225,12 +240,23 @@ is_in_message(const struct session *session)
 	}
 }
 
+/*
+ * A client that pipelines is told once: what stands in the output goes with the answers
+ * that are owed for what it has sent behind it (RFC 2920 3.2), if they come soon.
+ */
+static bool
+output_may_wait(const struct session *session)
+{
+	return smtp_server_owes(&session->smtp) && !session->closing &&
+	       !session->held_long && buffer_length(&session->smtp.output) < HELD_BYTES;
+}
+
 static bool
 may_read(const struct session *session)
 {
 	return !session->gone && !session->closing && !session->input_ended &&
-	       !session->blocked && !session->congested &&
-	       buffer_is_empty(&session->smtp.output) &&
+	       !session->blocked && !session->congested && !session->full &&
+	       (buffer_is_empty(&session->smtp.output) || output_may_wait(session)) &&
 	       stream_is_readable(&session->stream);
 }
 
@@ -263,6 +289,9 @@ send_output(struct session *session)
 {
 	struct buffer *output = &session->smtp.output;
 
+	if (output_may_wait(session))
+		return;
+	session->held_long = true; /* the rest of what is begun */
 	while (!buffer_is_empty(output)) {
 		struct span bytes = buffer_span(output);
 		struct iovec vector = {(void *)bytes.at, bytes.length};
@@ -279,6 +308,7 @@ send_output(struct session *session)
 			return;
 		}
 	}
+	session->held_long = false;
 }
 
 /* ---- time ---- */
@@ -287,7 +317,7 @@ static enum session_wait
 awaited(const struct session *session)
 {
 	if (!buffer_is_empty(&session->smtp.output))
-		return WAIT_OUTPUT;
+		return output_may_wait(session) ? WAIT_ANSWERS : WAIT_OUTPUT;
 	if (!session->smtp.greeted)
 		return WAIT_GREETING;
 	if (session->congested || session->blocked || smtp_server_owes(&session->smtp))
@@ -304,6 +334,8 @@ patience(const struct session *session, enum session_wait wait)
 		return session->listener->greeting_delay;
 	case WAIT_COMMAND:
 		return session->listener->timeouts.command;
+	case WAIT_ANSWERS:
+		return HELD_TIME;
 	case WAIT_CONTENT:
 	case WAIT_OUTPUT:
 		return session->listener->timeouts.data;
@@ -354,6 +386,10 @@ on_timeout(struct timer *timer)
 	case WAIT_GREETING:
 		greet(session);
 		break;
+	case WAIT_ANSWERS:
+		session->held_long = true;
+		pump(session);
+		break;
 	case WAIT_OUTPUT:
 		leave(session, "timeout");
 		break;
@@ -379,7 +415,7 @@ is_finished(const struct session *session)
 	if (session->closing)
 		return true;
 	return session->input_ended && !session->blocked && !session->congested &&
-	       !smtp_server_owes(&session->smtp);
+	       !session->full && !smtp_server_owes(&session->smtp);
 }
 
 static void
@@ -403,6 +439,8 @@ pump(struct session *session)
 	if (session->gone)
 		return;
 	send_output(session);
+	if (session->full && buffer_is_empty(&session->smtp.output))
+		session_resume(session);
 	if (!session->gone && session->input_ended && is_in_message(session) &&
 	    !session->congested)
 		leave(session, "lost");

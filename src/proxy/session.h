@@ -43,6 +43,8 @@ struct session {
 	bool closing;         /* close when the output is sent */
 	bool blocked;         /* input waits for an answer */
 	bool congested;       /* input waits for the server to take content */
+	bool full;            /* input waits for the client to take replies */
+	bool held_long;       /* its answers have waited long enough for others */
 	bool stopping;        /* says 421 when the transaction in flight is over */
 	bool gone;            /* the client is no more; a transaction still is */
 };
