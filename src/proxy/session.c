@@ -427,6 +427,8 @@ pump(struct session *session)
 		send_output(session);
 	if (!session->gone && !session->blocked)
 		take_kept_input(session);
+	if (!session->gone)
+		send_output(session);
 	for (int reads = 0; may_read(session); reads++) {
 		if (reads == READS_A_TURN) {
 			session_resume(session);
