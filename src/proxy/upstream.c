@@ -195,6 +195,19 @@ take_reply(struct upstream *upstream, enum smtp_step step,
 	}
 }
 
+/*
+ * A server that has answered everything waits for the next command: what it says before
+ * that would be taken for its answer. Behind a final reply it may say that it goes; the
+ * reply counts all the same.
+ */
+static bool
+speaks_out_of_turn(const struct upstream *upstream, enum smtp_step step,
+		   struct span input)
+{
+	return step != SMTP_STEP_END && smtp_client_owed(&upstream->smtp) == 0 &&
+	       !span_is_empty(input);
+}
+
 /* Takes all replies that are complete; false when the connection was closed meanwhile.
  */
 static bool
@@ -206,6 +219,10 @@ take_replies(struct upstream *upstream, struct span *input)
 
 		switch (smtp_client_next(&upstream->smtp, input, &step, &reply)) {
 		case SMTP_CLIENT_REPLY:
+			if (speaks_out_of_turn(upstream, step, *input)) {
+				fail(upstream, SERVER_FAILURE_LOST, "spoke out of turn");
+				return false;
+			}
 			take_reply(upstream, step, &reply);
 			if (upstream->state == UPSTREAM_CLOSED)
 				return false;
