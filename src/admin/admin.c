@@ -8,12 +8,19 @@
 #include "admin/usage.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 struct admin {
 	struct view view;
 	struct token token;
-	struct http http;
+	struct token nobody; /* the socket's: its owner may do everything */
+	struct http http;    /* admin.http; without a daemon: off */
+	struct http socket;  /* admin.socket, likewise */
+	struct span path;    /* of the socket */
 };
 
 /* ---- what is answered ---- */
@@ -185,13 +192,55 @@ listen_at(struct admin *admin, struct loop *loop, const struct endpoint *address
 	return status;
 }
 
+/* For us alone; one that another process has left is replaced. */
+static enum status
+bind_socket(struct span path, int *fd)
+{
+	char text[ENDPOINT_TEXT_MAX];
+	struct endpoint address;
+	enum status status;
+	mode_t mask;
+
+	snprintf(text, sizeof(text), "unix:%.*s", SPAN_ARGS(path));
+	if (path.length + sizeof("unix:") > sizeof(text) ||
+	    !endpoint_read(span_from_string(text), &address))
+		return STATUS_INVALID;
+	mask = umask(0177);
+	status = listener_bind(&address, fd);
+	umask(mask);
+	return status;
+}
+
+/* Where nobody has asked for it, that it can't be had is no reason not to start. */
+static enum status
+listen_at_socket(struct admin *admin, struct loop *loop,
+		 const struct snapshot *snapshot)
+{
+	bool asked = !snapshot->admin.socket_is_default;
+	int fd = -1;
+	enum status status = bind_socket(snapshot->admin.socket, &fd);
+
+	if (status == STATUS_OK)
+		status = http_open(&admin->socket, loop, fd, routes, &admin->view,
+				   &admin->nobody);
+	if (status == STATUS_OK) {
+		admin->path = snapshot->admin.socket;
+		return STATUS_OK;
+	}
+	log_message(asked ? LOG_ERROR : LOG_WARNING, "admin", "socket %.*s: %s",
+		    SPAN_ARGS(snapshot->admin.socket), cause_of(status));
+	return asked ? status : STATUS_OK;
+}
+
 static enum status
 admin_start(struct admin *admin, struct loop *loop, const struct snapshot *snapshot)
 {
 	enum status status = read_token(&admin->token, snapshot->admin.token_file);
 
-	if (status == STATUS_OK)
+	if (status == STATUS_OK && snapshot->admin.http.length)
 		status = listen_at(admin, loop, &snapshot->admin.http);
+	if (status == STATUS_OK && snapshot->admin.socket.length)
+		status = listen_at_socket(admin, loop, snapshot);
 	return status;
 }
 
@@ -199,13 +248,10 @@ enum status
 admin_open(struct admin **admin, struct loop *loop, const struct proxy *proxy,
 	   const struct monitor *monitor)
 {
-	struct admin *made;
+	struct admin *made = calloc(1, sizeof(*made));
 	enum status status;
 
 	*admin = NULL;
-	if (proxy->snapshot->admin.http.length == 0)
-		return STATUS_OK;
-	made = calloc(1, sizeof(*made));
 	if (!made)
 		return STATUS_NO_MEMORY;
 	made->view = (struct view){.proxy = proxy,
@@ -216,7 +262,7 @@ admin_open(struct admin **admin, struct loop *loop, const struct proxy *proxy,
 	if (status == STATUS_OK)
 		*admin = made;
 	else
-		free(made);
+		admin_close(made);
 	return status;
 }
 
@@ -225,7 +271,12 @@ admin_close(struct admin *admin)
 {
 	if (!admin)
 		return;
-	http_close(&admin->http);
+	if (admin->http.daemon)
+		http_close(&admin->http);
+	if (admin->socket.daemon) {
+		http_close(&admin->socket);
+		unlink(admin->path.at); /* a configured text ends in NUL */
+	}
 	token_clear(&admin->token);
 	free(admin);
 }

@@ -17,8 +17,9 @@ struct monitor;
 struct proxy;
 
 /*
- * Listens at admin.http of the proxy's snapshot, behind the token of admin.token-file;
- * *admin is NULL where that is off. loop, proxy and monitor must outlive it.
+ * Listens at admin.http of the proxy's snapshot, behind the token of admin.token-file,
+ * and at admin.socket, which is open to our own user alone. That the default socket
+ * can't be made is a warning. loop, proxy and monitor must outlive it.
  * STATUS_DENIED, STATUS_SYSTEM, STATUS_INVALID (the token file), STATUS_NO_MEMORY: what
  * went wrong is in the log.
  */

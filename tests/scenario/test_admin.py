@@ -3,9 +3,12 @@
 import base64
 import http.client
 import json
+import os
 import re
 import shutil
 import signal
+import socket
+import stat
 import subprocess
 import threading
 
@@ -379,3 +382,24 @@ def test_the_token_opens(guarded, authorization, status):
     answer = request(guarded, "GET", "/api/v1/pools", Authorization=authorization)
     assert answer[0] == status
     assert "sesame" not in guarded.program.log()
+
+
+def ask_socket(path, target):
+    """One GET over the UNIX socket: status and body."""
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(path))
+        request = f"GET {target} HTTP/1.1\r\nHost: evenpost\r\nConnection: close\r\n\r\n"
+        peer.sendall(request.encode())
+        answer = http.client.HTTPResponse(peer)
+        answer.begin()
+        return answer.status, answer.read()
+
+
+def test_the_socket_serves_its_owner_without_the_token(guarded):
+    path = guarded.configuration["admin"]["socket"]
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    status, body = ask_socket(path, "/api/v1/status")
+    assert status == 200
+    assert json.loads(body)["pid"] == guarded.program.pid
+    guarded.stop()
+    assert not os.path.exists(path)
