@@ -44,7 +44,8 @@ void
 leg_detach(struct leg *leg)
 {
 	struct upstream *upstream = leg->upstream;
-	bool clean = leg->state != LEG_BODY && leg->state != LEG_END;
+	/* behind DATA, RSET might be taken for content */
+	bool clean = leg->state < LEG_DATA;
 
 	if (upstream && upstream->state == UPSTREAM_LEASED && clean &&
 	    (smtp_client_owed(&upstream->smtp) == 0 ||

@@ -160,9 +160,7 @@ static void
 take_clean_up(struct upstream *upstream, enum smtp_step step,
 	      const struct smtp_reply *reply)
 {
-	if (step == SMTP_STEP_DATA && reply->code == 354)
-		upstream_close(upstream); /* RSET would be content now */
-	else if (step == SMTP_STEP_RSET && reply->code != 250)
+	if (step == SMTP_STEP_RSET && reply->code != 250)
 		upstream_quit(upstream);
 	else if (step == SMTP_STEP_RSET)
 		reuse_put(&upstream->worker->reuse, upstream);
