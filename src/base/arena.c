@@ -2,9 +2,13 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* Bytes of a chunk's payload: doubled from the smaller to the larger. */
-#define CHUNK_MIN 1024
+/*
+ * Bytes of a chunk's payload: doubled from the smaller to the larger. With its header
+ * the smaller one is what malloc() keeps for its thread, without a look at its arena.
+ */
+#define CHUNK_MIN 960
 #define CHUNK_MAX 16384
 
 #define ALIGNMENT _Alignof(max_align_t)
@@ -30,12 +34,14 @@ static bool
 chunk_add(struct arena *arena, size_t wanted)
 {
 	size_t size = chunk_size(arena->chunks, wanted);
-	struct arena_chunk *chunk = calloc(1, sizeof(*chunk) + size);
+	struct arena_chunk *chunk;
 
+	if (size > SIZE_MAX - sizeof(*chunk))
+		return false;
+	chunk = malloc(sizeof(*chunk) + size);
 	if (!chunk)
 		return false;
-	chunk->size = size;
-	chunk->next = arena->chunks;
+	*chunk = (struct arena_chunk){.next = arena->chunks, .size = size};
 	arena->chunks = chunk;
 	return true;
 }
@@ -55,7 +61,7 @@ arena_take(struct arena *arena, size_t size)
 			return NULL;
 		chunk = arena->chunks;
 	}
-	taken = chunk->bytes + chunk->used;
+	taken = memset(chunk->bytes + chunk->used, 0, size);
 	chunk->used += size;
 	arena->total += size;
 	return taken;

@@ -115,16 +115,23 @@ buffer_append(struct buffer *buffer, struct span bytes)
 enum status
 buffer_print(struct buffer *buffer, const char *format, ...)
 {
+	/* often there is room already, and one look at the format will do */
+	size_t room = buffer->storage ? tail_room(buffer) + 1 : 0;
+	char *end = buffer->storage ? buffer->storage + buffer->end : NULL;
 	va_list arguments;
 	enum status status;
 	int length;
 
 	va_start(arguments, format);
-	length = vsnprintf(NULL, 0, format, arguments);
+	length = vsnprintf(end, room, format, arguments);
 	va_end(arguments);
 	assert(length >= 0);
 	if (length == 0)
 		return STATUS_OK;
+	if ((size_t)length < room) {
+		buffer->end += (uint32_t)length;
+		return STATUS_OK;
+	}
 	status = make_room(buffer, (size_t)length);
 	if (status != STATUS_OK)
 		return status;

@@ -86,13 +86,16 @@ may_send(const struct leg *leg)
 }
 
 static enum status
-send_path(struct leg *leg, enum smtp_step step, const char *command,
+send_path(struct leg *leg, enum smtp_step step, struct span command,
 	  struct span mailbox, struct span parameters)
 {
 	struct buffer *output = &leg->upstream->output;
-	enum status status =
-		buffer_print(output, "%s:<%.*s>", command, SPAN_ARGS(mailbox));
+	enum status status = buffer_append(output, command);
 
+	if (status == STATUS_OK)
+		status = buffer_append(output, mailbox);
+	if (status == STATUS_OK)
+		status = buffer_append(output, SPAN(">"));
 	if (status == STATUS_OK)
 		status = smtp_parameters_print(parameters, leg->upstream->extensions,
 					       output);
@@ -107,8 +110,8 @@ static enum status
 send_mail(struct leg *leg)
 {
 	leg->mail_sent = true;
-	return send_path(leg, SMTP_STEP_MAIL, "MAIL FROM", leg->transaction->sender,
-			 leg->transaction->mail_parameters);
+	return send_path(leg, SMTP_STEP_MAIL, SPAN("MAIL FROM:<"),
+			 leg->transaction->sender, leg->transaction->mail_parameters);
 }
 
 /* Index of the next recipient from the given one on that is to be sent. */
@@ -129,7 +132,7 @@ send_recipient(struct leg *leg, uint32_t index)
 	const struct recipient *recipient = &leg->transaction->recipients[index];
 
 	leg->recipients_sent = index + 1;
-	return send_path(leg, SMTP_STEP_RCPT, "RCPT TO", recipient->mailbox,
+	return send_path(leg, SMTP_STEP_RCPT, SPAN("RCPT TO:<"), recipient->mailbox,
 			 recipient->parameters);
 }
 
