@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from harness.raw_client import RawClient
+from harness.tools import Sink
 
 # Octets that trickle come this often, far below every time-out.
 _PAUSE = 0.03
@@ -198,3 +199,26 @@ def test_more_refusals_than_fit_into_memory(evenpost_before, scripted_servers):
             client.expect("452 4.5.3")
         client.expect(250)
         sender.join()
+
+
+@pytest.mark.parametrize("buffer, code", [("16m", 250), ("1m", 451)])
+def test_server_that_stops_reading(evenpost_before, scratch, buffer, code):
+    """Servers: Time-outs, block; section 6: sent again if all of it is still held."""
+    stuck = Sink(scratch, "--fault", "body=silence:1000").start()
+    good = Sink(scratch).start()
+    evenpost = evenpost_before(
+        stuck,
+        good,
+        pool={
+            "health": {"probe": "none"},
+            "retry": {"buffer": buffer},
+            "timeouts": {"block": "300ms"},
+        },
+    )
+    content = (b"x" * 76 + b"\r\n") * 130000
+    with RawClient(evenpost.port) as client:
+        begin(client, *_ENVELOPE, "DATA")
+        client.send(content + b".\r\n")
+        client.expect(code)
+    assert stuck.stop()["messages"] == 0
+    assert good.stop()["messages"] == (1 if code == 250 else 0)
