@@ -7,7 +7,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define VECTORS 16
+/* For a window of content in blocks, the commands before it and the end behind it. */
+#define VECTORS 20
 /* Milliseconds that a server has for RSET and QUIT. */
 #define CLEAN_UP_TIMEOUT 10000
 
