@@ -217,7 +217,11 @@ try_another(struct transaction *transaction)
 {
 	transaction_give_place_back(transaction);
 	transaction->tried[transaction->tried_count++] = transaction->server->index;
-	if (!transaction->replayable)
+	if (transaction->state == TRANSACTION_DATA &&
+	    !transaction_is_in_flight(transaction))
+		/* all were refused already: there is nothing to ask another for */
+		transaction_answer_nobody(transaction);
+	else if (!transaction->replayable)
 		transaction_fail(transaction, REJECT_NO_SERVER, &LOST_IN_CONTENT);
 	else if (may_try_another(transaction))
 		transaction_seek_server(transaction);
