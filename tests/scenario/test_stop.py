@@ -32,6 +32,8 @@ def ask_stop(evenpost):
             return False
         except ConnectionRefusedError:
             return True
+        except ConnectionResetError:
+            return False  # it came in the very moment
 
     wait_until(refuses, "evenpost to let nobody in")
 
