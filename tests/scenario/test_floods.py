@@ -110,7 +110,7 @@ def test_thousands_of_messages_in_one_session(evenpost_before, scripted_servers)
     count = 1000
     with RawClient(evenpost.port) as client:
         begin(client)
-        group = b"MAIL FROM:<ann@a.example>\r\nRCPT TO:<bob@b.example>\r\nBDAT 3 LAST\r\na\r\n"
+        group = "\r\n".join([*_ENVELOPE, "BDAT 3 LAST", "a", ""]).encode()
 
         def send():
             for _ in range(count):

@@ -1,11 +1,13 @@
 """What is logged: one line an event, that no client and no server can forge (I6)."""
 
 import json
+import os
 
 import pytest
 
-from harness.evenpost import read_logfmt
+from harness.evenpost import Evenpost, configure_pool, read_logfmt
 from harness.raw_client import RawClient
+from harness.waiting import wait_until
 
 _MESSAGE_KEYS = (
     "time level event session listener client helo tls user from to recipients bytes "
@@ -149,3 +151,40 @@ def test_one_line_for_each_event(evenpost_before, scripted_servers):
     ]
     assert {l["session"] for l in (session, message, *rejects)} == {session["session"]}
     assert session["messages"] == "1" and session["end"] == "quit"
+
+
+def test_log_that_nobody_reads(scratch, scripted_servers):
+    """R11: a full log holds up no mail; it says how many lines are missing."""
+    fifo = scratch / "log"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    (server,) = scripted_servers(1)
+    evenpost = Evenpost(
+        scratch,
+        {"hubs": configure_pool({"s1": server.address})},
+        log={"to": str(fifo), "format": "logfmt", "level": "info"},
+    ).start()
+    group = ["MAIL FROM:<ann@a.example>", "RCPT TO:<bob@b.example>", "BDAT 1 LAST"]
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        # Some 400 octets each: far more than pipe and ring hold.
+        for _ in range(5000):
+            client.send("\r\n".join([*group, "x"]).encode())
+            for _ in group:
+                client.expect(250)
+        client.command("QUIT", 221)
+    octets = bytearray()
+
+    def drained():
+        while True:
+            try:
+                octets.extend(os.read(reader, 65536))
+            except BlockingIOError:
+                return b"suppressed=" in octets
+
+    wait_until(drained, "the line that says how many are missing")
+    lines = octets.decode().splitlines()
+    messages = [l for l in map(read_logfmt, lines) if l.get("event") == "message"]
+    assert all(list(message) == _MESSAGE_KEYS for message in messages)
+    os.close(reader)
+    evenpost.stop()

@@ -120,7 +120,7 @@ def test_sessions_give_their_memory_back(evenpost_before, scripted_servers):
 @measures_memory
 @pytest.mark.parametrize("by", ["DATA", "BDAT", "BDAT to DATA"])
 def test_slow_server(evenpost_before, scratch, by):
-    """Back-pressure: 50 MB to a server that does not read take retry.buffer, no more."""
+    """Back-pressure: 50 MB to a server that does not read take retry.buffer alone."""
     options = ["--fault", "body=delay:1s@2"]
     if by == "BDAT to DATA":
         options += ["--no", "CHUNKING"]
@@ -178,7 +178,7 @@ def _wait_stall(sent):
 
 @measures_memory
 def test_client_that_never_reads(evenpost_before, scripted_servers):
-    """R2, R1: its commands are not read on, its replies not piled up; then it is cut."""
+    """R2, R1: its commands are not read on, no replies pile up; then it is cut."""
     (server,) = scripted_servers(1)
     evenpost = evenpost_before(
         server,
