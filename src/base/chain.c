@@ -5,13 +5,14 @@
 
 struct block {
 	struct list link;
+	struct chain_spares *home;
 	uint64_t start; /* the chain's offset of bytes[0] */
-	char bytes[CHAIN_BLOCK_SIZE - sizeof(struct list) - sizeof(uint64_t)];
+	uint64_t
+		room; /* of bytes; less where another block follows a part-filled one */
+	char bytes[];
 };
 
-#define BLOCK_ROOM sizeof(((struct block *)0)->bytes)
-
-_Static_assert(sizeof(struct block) == CHAIN_BLOCK_SIZE, "no padding in a block");
+#define BLOCK_ROOM (CHAIN_BLOCK_SIZE - sizeof(struct block))
 
 static struct block *
 block_of(struct list *link)
@@ -22,38 +23,77 @@ block_of(struct list *link)
 static uint64_t
 block_end(const struct block *block)
 {
-	return block->start + BLOCK_ROOM;
+	return block->start + block->room;
+}
+
+static void
+spares_init(struct chain_spares *spares, uint32_t max)
+{
+	*spares = (struct chain_spares){.max = max};
+	list_init(&spares->blocks);
 }
 
 void
 chain_pool_init(struct chain_pool *pool, uint32_t spare_max)
 {
-	*pool = (struct chain_pool){.spare_max = spare_max};
-	list_init(&pool->spare);
+	*pool = (struct chain_pool){.used = 0};
+	spares_init(&pool->blocks, spare_max);
+	spares_init(&pool->lumps, spare_max / (CHAIN_LUMP_SIZE / CHAIN_BLOCK_SIZE));
+}
+
+static void
+spares_fini(struct chain_spares *spares)
+{
+	LIST_EACH (&spares->blocks, link)
+		free(block_of(link));
+	spares_init(spares, spares->max);
 }
 
 void
 chain_pool_fini(struct chain_pool *pool)
 {
 	assert(pool->used == 0);
-	LIST_EACH (&pool->spare, link)
-		free(block_of(link));
-	chain_pool_init(pool, pool->spare_max);
+	spares_fini(&pool->blocks);
+	spares_fini(&pool->lumps);
+}
+
+/* room: the same for all of these spares. */
+static struct block *
+spares_take(struct chain_spares *spares, size_t room)
+{
+	struct list *link = list_first(&spares->blocks);
+	struct block *block;
+
+	if (link) {
+		list_remove(link);
+		spares->count--;
+		block = block_of(link);
+	} else {
+		block = malloc(sizeof(*block) + room);
+	}
+	if (block)
+		*block = (struct block){.home = spares, .room = room};
+	return block;
+}
+
+static void
+spares_put(struct block *block)
+{
+	struct chain_spares *spares = block->home;
+
+	if (spares->count >= spares->max) {
+		free(block);
+		return;
+	}
+	list_prepend(&spares->blocks, &block->link);
+	spares->count++;
 }
 
 static struct block *
 block_take(struct chain_pool *pool)
 {
-	struct list *link = list_first(&pool->spare);
-	struct block *block;
+	struct block *block = spares_take(&pool->blocks, BLOCK_ROOM);
 
-	if (link) {
-		list_remove(link);
-		pool->spare_count--;
-		block = block_of(link);
-	} else {
-		block = malloc(sizeof(*block));
-	}
 	if (block)
 		pool->used++;
 	return block;
@@ -64,12 +104,7 @@ block_put(struct chain_pool *pool, struct block *block)
 {
 	assert(pool->used > 0);
 	pool->used--;
-	if (pool->spare_count >= pool->spare_max) {
-		free(block);
-		return;
-	}
-	list_prepend(&pool->spare, &block->link);
-	pool->spare_count++;
+	spares_put(block);
 }
 
 static void
@@ -152,6 +187,43 @@ chain_append(struct chain *chain, struct span bytes)
 		bytes = span_skip(bytes, head.length);
 	}
 	return STATUS_OK;
+}
+
+static struct block *
+lump_block(char *lump)
+{
+	return CONTAINER_OF(lump, struct block, bytes);
+}
+
+char *
+chain_lump_take(struct chain_pool *pool)
+{
+	struct block *block = spares_take(&pool->lumps, CHAIN_LUMP_SIZE);
+
+	return block ? block->bytes : NULL;
+}
+
+void
+chain_lump_put(struct chain_pool *pool, char *lump)
+{
+	assert(lump_block(lump)->home == &pool->lumps);
+	spares_put(lump_block(lump));
+}
+
+void
+chain_append_lump(struct chain *chain, char *lump)
+{
+	struct list *last = list_last(&chain->blocks);
+	struct block *block = lump_block(lump);
+
+	assert(block->home == &chain->pool->lumps);
+	/* what the last block does not hold yet, it never will */
+	if (last)
+		block_of(last)->room = chain->end - block_of(last)->start;
+	block->start = chain->end;
+	list_append(&chain->blocks, &block->link);
+	chain->pool->used++;
+	chain->end += CHAIN_LUMP_SIZE;
 }
 
 /* The block that holds the offset; walks from the end, near which readers are. */

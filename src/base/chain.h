@@ -17,12 +17,19 @@
 
 /* Payload and header of a block together: bytes. */
 #define CHAIN_BLOCK_SIZE 16384
+/* Payload of a lump: bytes. */
+#define CHAIN_LUMP_SIZE 65536
+
+struct chain_spares {
+	struct list blocks;
+	uint32_t count;
+	uint32_t max; /* kept for reuse; more are freed */
+};
 
 struct chain_pool {
-	struct list spare;
-	uint32_t spare_count;
-	uint32_t spare_max; /* blocks kept for reuse; more are freed */
-	uint32_t used;      /* blocks in chains now */
+	struct chain_spares blocks;
+	struct chain_spares lumps;
+	uint32_t used; /* blocks and lumps in chains now */
 };
 
 struct chain {
@@ -32,6 +39,7 @@ struct chain {
 	uint64_t end;   /* offset behind the last byte appended */
 };
 
+/* spare_max: blocks kept for reuse, and as much again in lumps. */
 void chain_pool_init(struct chain_pool *pool, uint32_t spare_max);
 /* Every chain of the pool must be cleared before. */
 void chain_pool_fini(struct chain_pool *pool);
@@ -54,6 +62,15 @@ chain_end(const struct chain *chain)
 
 /* All or nothing. STATUS_NO_MEMORY. */
 MUST_CHECK enum status chain_append(struct chain *chain, struct span bytes);
+
+/*
+ * A lump is CHAIN_LUMP_SIZE bytes to read into, which, when they are full, a chain of
+ * the same pool can take over without a copy. The caller's, until it is appended or put
+ * back. NULL when memory is out.
+ */
+char *chain_lump_take(struct chain_pool *pool);
+void chain_lump_put(struct chain_pool *pool, char *lump);
+void chain_append_lump(struct chain *chain, char *lump);
 
 /*
  * Points up to max vectors at the bytes from offset on, at most limit bytes of them.

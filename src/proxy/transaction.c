@@ -269,12 +269,24 @@ transaction_chunk(struct transaction *transaction)
 	}
 }
 
+/* A read that came full, of content alone, is not copied. */
+static enum status
+keep_content(struct transaction *transaction, struct span piece)
+{
+	struct worker *worker = transaction_worker(transaction);
+
+	if (piece.at == worker->scratch && piece.length == LIMIT_READ &&
+	    worker_give_scratch(worker, &transaction->content))
+		return STATUS_OK;
+	return chain_append(&transaction->content, piece);
+}
+
 void
 transaction_content(struct transaction *transaction, struct span piece)
 {
 	if (transaction->failure.code)
 		return;
-	if (chain_append(&transaction->content, piece) != STATUS_OK) {
+	if (keep_content(transaction, piece) != STATUS_OK) {
 		leg_detach(&transaction->leg);
 		transaction_fail(transaction, REJECT_NO_SERVER, &NO_MEMORY);
 		return;

@@ -6,11 +6,14 @@
 #include "proxy/transaction.h"
 #include "proxy/upstream.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define SPARE_BLOCKS 256 /* 4 MiB */
+#define SPARE_BLOCKS 256 /* 4 MiB, and as much in lumps */
+
+static_assert(LIMIT_READ == CHAIN_LUMP_SIZE, "a full read is a lump");
 
 struct worker_listener {
 	struct listener listener;
@@ -29,6 +32,18 @@ worker_random(struct worker *worker)
 	x ^= x >> 27;
 	worker->random = x;
 	return x * 0x2545f4914f6cdd1du;
+}
+
+bool
+worker_give_scratch(struct worker *worker, struct chain *chain)
+{
+	char *fresh = chain_lump_take(&worker->blocks);
+
+	if (!fresh)
+		return false;
+	chain_append_lump(chain, worker->scratch);
+	worker->scratch = fresh;
+	return true;
 }
 
 /* ---- the dead ---- */
@@ -158,14 +173,14 @@ worker_init(struct worker *worker, struct proxy *proxy, uint32_t index)
 		(struct worker){.proxy = proxy, .index = index, .random = seed(index)};
 	for (uint32_t i = 0; i < proxy->snapshot->listener_count; i++)
 		listeners += proxy->snapshot->listeners[i].bind_count;
-	worker->scratch = malloc(LIMIT_READ);
+	chain_pool_init(&worker->blocks, SPARE_BLOCKS);
+	worker->scratch = chain_lump_take(&worker->blocks);
 	worker->listeners = calloc(listeners, sizeof(*worker->listeners));
 	if (!worker->scratch || (listeners && !worker->listeners))
 		return STATUS_NO_MEMORY;
 	slab_init(&worker->sessions, sizeof(struct session));
 	slab_init(&worker->transactions, sizeof(struct transaction));
 	slab_init(&worker->upstreams, sizeof(struct upstream));
-	chain_pool_init(&worker->blocks, SPARE_BLOCKS);
 	list_init(&worker->live_sessions);
 	list_init(&worker->dead_sessions);
 	list_init(&worker->dead_transactions);
@@ -227,7 +242,8 @@ worker_fini(struct worker *worker)
 	slab_fini(&worker->sessions);
 	slab_fini(&worker->transactions);
 	slab_fini(&worker->upstreams);
+	if (worker->scratch)
+		chain_lump_put(&worker->blocks, worker->scratch);
 	chain_pool_fini(&worker->blocks);
 	free(worker->listeners);
-	free(worker->scratch);
 }

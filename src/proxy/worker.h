@@ -46,7 +46,7 @@ struct worker {
 	struct list dead_upstreams;
 	struct loop_task reap;
 	struct reuse reuse;
-	char *scratch; /* LIMIT_READ bytes */
+	char *scratch; /* a lump of blocks: LIMIT_READ bytes */
 	uint64_t random;
 	uint64_t session_number;
 	uint32_t open_upstreams;
@@ -76,6 +76,13 @@ void worker_nudge(struct worker *worker);
 
 /* xorshift64*: cheap and good enough to choose servers. */
 uint64_t worker_random(struct worker *worker);
+
+/*
+ * The scratch is full of content: the chain takes it over, and the worker a fresh one.
+ * Who still reads from the old one finds it as it was, while the chain holds it. False:
+ * no memory, nothing has changed.
+ */
+bool worker_give_scratch(struct worker *worker, struct chain *chain);
 
 /* The dead lists are emptied at the end of this round. */
 void worker_reap_later(struct worker *worker);

@@ -1,7 +1,7 @@
 #include "base/chain.h"
 #include "rows.h"
 
-#define BLOCKS_OF(bytes) ((bytes) / (CHAIN_BLOCK_SIZE - 24) + 1)
+#define BLOCKS_OF(bytes) ((bytes) / (CHAIN_BLOCK_SIZE - 40) + 1)
 
 struct fixture {
 	struct chain_pool pool;
@@ -102,7 +102,7 @@ gather_keeps_to_its_limits(void **state)
 	assert_int_equal(gathered(&fixture->chain, 50000, 10, 16), 0);
 	assert_int_equal(gathered(&fixture->chain, 0, UINT64_MAX, 0), 0);
 	assert_int_equal(gathered(&fixture->chain, 0, UINT64_MAX, 1),
-			 CHAIN_BLOCK_SIZE - 24);
+			 CHAIN_BLOCK_SIZE - 40);
 }
 
 static void
@@ -134,6 +134,46 @@ discard_of_all_holds_nothing(void **state)
 	assert_int_equal(gathered(&fixture->chain, 60500, UINT64_MAX, 16), 500);
 }
 
+/* The next bytes of the pattern, in a lump. */
+static void
+append_lump(struct fixture *fixture)
+{
+	char *lump = chain_lump_take(&fixture->pool);
+
+	assert_non_null(lump);
+	for (size_t i = 0; i < CHAIN_LUMP_SIZE; i++)
+		lump[i] = pattern_at(fixture->chain.end + i);
+	chain_append_lump(&fixture->chain, lump);
+}
+
+static void
+lumps_stand_between_blocks(void **state)
+{
+	struct fixture *fixture = *state;
+	const uint64_t end = 100 + 2 * CHAIN_LUMP_SIZE + 50;
+
+	append(fixture, 100);
+	append_lump(fixture);
+	append_lump(fixture);
+	for (uint64_t at = 0; at < 50; at++) {
+		char byte = pattern_at(chain_end(&fixture->chain));
+
+		assert_int_equal(chain_append(&fixture->chain, span_of(&byte, 1)),
+				 STATUS_OK);
+	}
+	assert_int_equal(chain_end(&fixture->chain), end);
+	assert_int_equal(fixture->pool.used, 4);
+	assert_int_equal(gathered(&fixture->chain, 0, UINT64_MAX, 16), end);
+	assert_int_equal(gathered(&fixture->chain, 99, 2, 16), 2);
+	assert_int_equal(gathered(&fixture->chain, 100 + CHAIN_LUMP_SIZE, 1, 16), 1);
+	chain_discard(&fixture->chain, 100);
+	assert_int_equal(fixture->pool.used, 3);
+	chain_discard(&fixture->chain, 100 + 2 * CHAIN_LUMP_SIZE + 1);
+	assert_int_equal(fixture->pool.used, 1);
+	assert_int_equal(fixture->pool.lumps.count, 0);
+	assert_int_equal(gathered(&fixture->chain, end - 49, UINT64_MAX, 16), 49);
+}
+
 static void
 pool_keeps_few_spare_blocks(void **state)
 {
@@ -141,10 +181,10 @@ pool_keeps_few_spare_blocks(void **state)
 
 	append(fixture, 90000);
 	chain_clear(&fixture->chain);
-	assert_int_equal(fixture->pool.spare_count, 2);
+	assert_int_equal(fixture->pool.blocks.count, 2);
 	assert_int_equal(chain_end(&fixture->chain), 0);
 	append(fixture, 10);
-	assert_int_equal(fixture->pool.spare_count, 1);
+	assert_int_equal(fixture->pool.blocks.count, 1);
 }
 
 static void
@@ -168,6 +208,7 @@ main(void)
 		CHAIN_TEST(gather_keeps_to_its_limits),
 		CHAIN_TEST(discard_lets_go_of_whole_blocks),
 		CHAIN_TEST(discard_of_all_holds_nothing),
+		CHAIN_TEST(lumps_stand_between_blocks),
 		CHAIN_TEST(pool_keeps_few_spare_blocks),
 		CHAIN_TEST(append_of_nothing),
 	};

@@ -77,7 +77,7 @@ chain_takes_all_or_nothing(void **state)
 			 STATUS_NO_MEMORY);
 	assert_int_equal(chain_end(&chain), 5);
 	assert_int_equal(pool.used, 1);
-	assert_int_equal(pool.spare_count, 1);
+	assert_int_equal(pool.blocks.count, 1);
 	chain_clear(&chain);
 	chain_pool_fini(&pool);
 }
