@@ -33,15 +33,44 @@ is_at_cap(const struct server *server)
 	return max && atomic_load(&server->connections) >= max;
 }
 
-/* Lets the waiting have another try, each once, the earliest first. */
 static void
-retry_waiting(struct loop_task *task)
+nudge_others(const struct reuse *reuse)
 {
-	struct reuse *reuse = CONTAINER_OF(task, struct reuse, retry);
-	struct list round;
+	struct proxy *proxy = reuse->worker->proxy;
 
-	if (list_is_empty(&reuse->waiting))
-		return;
+	for (uint32_t i = 0; i < proxy->worker_count; i++) {
+		if (&proxy->workers[i] != reuse->worker)
+			worker_nudge(&proxy->workers[i]);
+	}
+}
+
+/* Gives up idle connections to full servers, as many as are waited for. */
+static void
+give_up_idle(struct reuse *reuse)
+{
+	uint32_t given = 0;
+
+	LIST_EACH (&reuse->idle, at) {
+		struct upstream *upstream = CONTAINER_OF(at, struct upstream, link);
+
+		if (atomic_load(&upstream->pool->pool->waiting) <= given ||
+		    !is_at_cap(upstream->server))
+			continue;
+		upstream_quit(upstream);
+		given++;
+	}
+}
+
+/*
+ * Lets the waiting have another try, each once, the earliest first; who finds nothing
+ * stays in line, and counted. False: there was nothing for any of them.
+ */
+static bool
+serve_waiting(struct reuse *reuse)
+{
+	struct list round;
+	bool served = false;
+
 	list_init(&round);
 	while (!list_is_empty(&reuse->waiting)) {
 		struct list *first = list_first(&reuse->waiting);
@@ -50,12 +79,28 @@ retry_waiting(struct loop_task *task)
 		list_append(&round, first);
 	}
 	while (!list_is_empty(&round)) {
-		struct transaction *transaction =
-			CONTAINER_OF(list_first(&round), struct transaction, link);
+		struct list *first = list_first(&round);
 
-		reuse_stop_waiting(reuse, transaction);
-		transaction_place_freed(transaction);
+		list_remove(first);
+		if (transaction_place_freed(
+			    CONTAINER_OF(first, struct transaction, link)))
+			served = true;
+		else
+			list_append(&reuse->waiting, first);
 	}
+	/* what none of ours can use may serve another's */
+	give_up_idle(reuse);
+	return served;
+}
+
+/* A place was freed here: if it is none for us, it may be one for others. */
+static void
+retry_waiting(struct loop_task *task)
+{
+	struct reuse *reuse = CONTAINER_OF(task, struct reuse, retry);
+
+	if (!list_is_empty(&reuse->waiting) && !serve_waiting(reuse))
+		nudge_others(reuse);
 }
 
 void
@@ -160,24 +205,14 @@ reuse_close_all(struct reuse *reuse)
 
 /* ---- waiting for a place ---- */
 
-static void
-nudge_others(const struct reuse *reuse)
-{
-	struct proxy *proxy = reuse->worker->proxy;
-
-	for (uint32_t i = 0; i < proxy->worker_count; i++) {
-		if (&proxy->workers[i] != reuse->worker)
-			worker_nudge(&proxy->workers[i]);
-	}
-}
-
 void
 reuse_wait(struct reuse *reuse, struct transaction *transaction, struct pool *pool)
 {
 	transaction->waiting_for = pool;
 	list_append(&reuse->waiting, &transaction->link);
 	atomic_fetch_add(&pool->waiting, 1);
-	/* Others may hold idle connections to a server that we could use. */
+	/* Others may hold idle connections to a server that we could use. Once only:
+	   workers that all wait would wake each other for ever. */
 	nudge_others(reuse);
 }
 
@@ -203,21 +238,8 @@ reuse_place_freed(struct reuse *reuse, struct pool *pool)
 		nudge_others(reuse);
 }
 
-/* Gives up one idle connection for each server that is full while others wait. */
-static void
-give_up_idle(struct reuse *reuse)
-{
-	LIST_EACH (&reuse->idle, at) {
-		struct upstream *upstream = CONTAINER_OF(at, struct upstream, link);
-
-		if (is_wanted_elsewhere(reuse, upstream))
-			upstream_quit(upstream);
-	}
-}
-
 void
 reuse_nudged(struct reuse *reuse)
 {
-	give_up_idle(reuse);
-	retry_waiting(&reuse->retry);
+	serve_waiting(reuse);
 }

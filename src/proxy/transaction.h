@@ -139,7 +139,7 @@ void transaction_committed(struct transaction *transaction);
 void transaction_content_refused(struct transaction *transaction,
 				 const struct smtp_reply *reply);
 
-/* Called by reuse: a place may be free. */
-void transaction_place_freed(struct transaction *transaction);
+/* Called by reuse: a place may be free. False: not for this one, it waits on. */
+bool transaction_place_freed(struct transaction *transaction);
 
 #endif

@@ -98,7 +98,10 @@ open_leg(struct transaction *transaction)
 					 transaction->pool, transaction->server,
 					 &transaction->leg, &why);
 	} else {
-		transaction_give_place_back(transaction);
+		/* Not told to those who wait: it is of no use to them without a
+		   connection, and they would try it in turn for ever. */
+		transaction->reserved = false;
+		server_put(transaction->server);
 		return false;
 	}
 	transaction_stop_waiting(transaction);
@@ -175,10 +178,10 @@ transaction_seek_server(struct transaction *transaction)
 	try_servers(transaction);
 }
 
-void
+bool
 transaction_place_freed(struct transaction *transaction)
 {
-	transaction_seek_server(transaction);
+	return try_servers(transaction);
 }
 
 /* ---- the rules of trying again ---- */
