@@ -66,6 +66,7 @@ mail_write(struct mail *mail, uint32_t number, uint32_t most, struct chance *cha
 	*mail = (struct mail){
 		.number = number,
 		.recipient_count = chance_below(chance, MAIL_RECIPIENTS_MAX) + 1,
+		.unknown = chance_once_in(chance, 4) ? chance_below(chance, 32) : 0,
 		.octets = chance_once_in(chance, 2),
 		.length = choose_length(most, chance),
 	};
@@ -77,6 +78,23 @@ mail_write(struct mail *mail, uint32_t number, uint32_t most, struct chance *cha
 		memcpy(mail->content + mail->length, "\r\n", 2);
 		mail->length += 2;
 	}
+}
+
+void
+mail_fix(struct mail *mail, uint32_t recipient_count, size_t length, bool octets)
+{
+	free(mail->content);
+	mail->recipient_count = recipient_count;
+	mail->unknown = 0;
+	mail->octets = octets;
+	mail->length = length;
+	mail->content = malloc(length + 1);
+	assert(mail->content);
+	memset(mail->content, 'x', length);
+	for (size_t end = 78; end + 2 < length; end += 80)
+		memcpy(mail->content + end, "\r\n", 2);
+	if (length >= 2)
+		memcpy(mail->content + length - 2, "\r\n", 2);
 }
 
 void

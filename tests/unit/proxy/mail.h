@@ -33,14 +33,17 @@ struct mail_copy {
 struct mail {
 	uint32_t number;
 	uint32_t recipient_count;
-	bool octets; /* goes out by BDAT, else by DATA */
+	uint32_t unknown; /* bits: recipients that no server knows */
+	bool octets;      /* goes out by BDAT, else by DATA */
 	char *content;
 	size_t length;
 	/* what the client heard */
 	enum mail_end end;
-	uint32_t accepted; /* bits: recipients */
-	bool heard_all;    /* the verdict on each recipient */
-	char reply[MAIL_REPLY_MAX];
+	uint32_t accepted;            /* bits: recipients */
+	bool heard_all;               /* the verdict on each recipient */
+	char reply[MAIL_REPLY_MAX];   /* to the end of data, or the refusal of DATA */
+	char refusal[MAIL_REPLY_MAX]; /* the last one before it: of a recipient, of DATA
+				       */
 	/* what the servers did */
 	struct mail_copy copies[MAIL_COPIES_MAX];
 	unsigned copy_count;
@@ -49,6 +52,8 @@ struct mail {
 /* most: bytes of the largest. */
 void
 mail_write(struct mail *mail, uint32_t number, uint32_t most, struct chance *chance);
+/* The same for a test that wants a certain one: lines of x. */
+void mail_fix(struct mail *mail, uint32_t recipient_count, size_t length, bool octets);
 void mail_fini(struct mail *mail);
 
 /* Whether content is what a server has to get: by BDAT the octets, by DATA lines. */

@@ -54,8 +54,10 @@ struct sender {
 	struct loop *loop;
 	struct endpoint address; /* whom it sends to */
 	struct mail *mails;
-	uint32_t next, step, count; /* which of them it sends */
-	bool steady;                /* sends its best, hurries and never vanishes */
+	uint32_t next, step, count;  /* which of them it sends */
+	bool steady;                 /* sends all it has in one session */
+	bool stalls;                 /* says nothing when it has been told to go on */
+	const struct manner *always; /* NULL: as the seed says */
 	struct chance chance;
 	struct stream stream;
 	struct loop_task turn;

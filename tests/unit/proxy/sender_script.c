@@ -15,7 +15,7 @@
 /* ---- what it says ---- */
 
 static void
-choose_manner(struct sender *sender)
+draw_manner(struct sender *sender)
 {
 	struct chance *chance = &sender->chance;
 	size_t length = sender->mail->length;
@@ -36,20 +36,23 @@ choose_manner(struct sender *sender)
 	};
 }
 
-/* Some are known nowhere. */
-static const char *
-recipient_prefix(const struct mail *mail, uint32_t recipient)
+static void
+choose_manner(struct sender *sender)
 {
-	return (mail->number * 7 + recipient * 3) % 11 == 0 ? "bad" : "r";
+	if (sender->always)
+		sender->manner = *sender->always;
+	else
+		draw_manner(sender);
 }
 
 static void
 say_recipient(struct sender *sender)
 {
 	const struct mail *mail = sender->mail;
+	bool unknown = mail->unknown & 1u << sender->recipient;
 
 	SAY(sender, OWED_RCPT, "RCPT TO:<%s%u.m%u@rcpt.example>\r\n",
-	    recipient_prefix(mail, sender->recipient), sender->recipient, mail->number);
+	    unknown ? "bad" : "r", sender->recipient, mail->number);
 	sender->recipient++;
 }
 
@@ -194,9 +197,19 @@ go_or_stay(struct sender *sender)
 	sender_say(sender, OWED_QUIT, SPAN("QUIT\r\n"));
 }
 
+/* It has leave to send content, or has sent some of it. */
+static bool
+is_in_content(const struct sender *sender)
+{
+	return (sender->stage == SENDER_DATA && sender->go_on) ||
+	       (sender->stage == SENDER_CHUNKS && sender->content_sent);
+}
+
 void
 sender_go_on(struct sender *sender)
 {
+	if (sender->stalls && is_in_content(sender))
+		return;
 	switch (sender->stage) {
 	case SENDER_HELLO:
 		sender_say(sender, OWED_HELLO, SPAN("EHLO client.example\r\n"));
@@ -229,12 +242,26 @@ sender_go_on(struct sender *sender)
 /* ---- what it hears ---- */
 
 static void
-take_final_reply(struct sender *sender, struct span reply)
+note_refusal(struct sender *sender, struct span reply)
 {
 	struct mail *mail = sender->mail;
 
-	mail->end = MAIL_ANSWERED;
+	snprintf(mail->refusal, sizeof(mail->refusal), "%.*s", SPAN_ARGS(reply));
+}
+
+static void
+note_final_reply(struct sender *sender, struct span reply)
+{
+	struct mail *mail = sender->mail;
+
 	snprintf(mail->reply, sizeof(mail->reply), "%.*s", SPAN_ARGS(reply));
+}
+
+static void
+take_final_reply(struct sender *sender, struct span reply)
+{
+	sender->mail->end = MAIL_ANSWERED;
+	note_final_reply(sender, reply);
 	if (reply.at[0] != '2')
 		sender->failed = true;
 }
@@ -252,6 +279,8 @@ take_verdict(struct sender *sender, struct span reply)
 		mail->accepted |= 1u << sender->heard;
 		if (!span_equals(reply, span_from_string(name)))
 			sender_complain(sender, "the reply of another recipient");
+	} else {
+		note_refusal(sender, reply);
 	}
 	sender->heard++;
 	mail->heard_all = sender->heard == mail->recipient_count;
@@ -284,6 +313,8 @@ take_reply(struct sender *sender, enum owed owed, struct span reply)
 		break;
 	case OWED_DATA:
 		sender->go_on = span_starts(reply, SPAN("354"));
+		if (!sender->go_on)
+			note_final_reply(sender, reply);
 		if (reply.at[0] < '3')
 			sender_complain(sender, "2xx to DATA");
 		break;

@@ -162,11 +162,12 @@ void
 visit_begin_content(struct visit *visit)
 {
 	struct backend *backend = visit->backend;
+	bool early =
+		backend->forced[MOMENT_CONTENT] || chance_once_in(&backend->chance, 2);
 
 	buffer_clear(&visit->content);
 	visit->content_fault = choose_fault(backend, MOMENT_CONTENT);
-	visit->content_fault_at = chance_below(
-		&backend->chance, chance_once_in(&backend->chance, 2) ? 1000 : 200000);
+	visit->content_fault_at = chance_below(&backend->chance, early ? 1000 : 200000);
 }
 
 static void

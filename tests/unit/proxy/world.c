@@ -174,6 +174,18 @@ world_is_quiet(const struct world *world)
 	return true;
 }
 
+bool
+world_is_calm(const struct world *world)
+{
+	for (unsigned i = 0; i < world->proxy.worker_count; i++) {
+		const struct worker *worker = &world->workers[i];
+
+		if (has_work(&worker->loop) || atomic_load(&worker->nudged))
+			return false;
+	}
+	return true;
+}
+
 static bool
 has_stopped(const struct world *world)
 {

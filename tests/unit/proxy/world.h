@@ -59,6 +59,8 @@ bool world_run(struct world *world, bool (*done)(const struct world *world));
 bool world_is_sent(const struct world *world);
 /* The mails are sent, and nothing but idle connections is left. */
 bool world_is_quiet(const struct world *world);
+/* Nothing happens by itself: no work is put off, nobody is nudged. */
+bool world_is_calm(const struct world *world);
 /* Asks the workers to stop; rounds until they have. False: they do not. */
 bool world_stop(struct world *world);
 
