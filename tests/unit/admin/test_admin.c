@@ -374,8 +374,30 @@ test_off(void **state)
 			   "pools: {p: {servers: {a: 127.0.0.1:1}}}\n");
 	assert_int_equal(admin_open(&admin, &scene.loop, &scene.proxy, scene.monitor),
 			 STATUS_OK);
-	assert_null(admin);
+	assert_non_null(admin);
+	assert_int_equal(admin_address(admin)->length, 0);
 	admin_set_stopping(admin);
+	admin_close(admin);
+	scene_close(&scene);
+}
+
+/* The socket that is asked for has to be there; the default one need not. */
+static void
+test_socket_out_of_reach(void **state)
+{
+	struct scene scene;
+	struct admin *admin;
+
+	(void)state;
+	scene_open(&scene, "admin: {socket: /nowhere/at/all/admin.sock}\n"
+			   "listeners: {in: {bind: 127.0.0.1:2525, pool: p}}\n"
+			   "pools: {p: {servers: {a: 127.0.0.1:1}}}\n");
+	assert_int_equal(admin_open(&admin, &scene.loop, &scene.proxy, scene.monitor),
+			 STATUS_SYSTEM);
+	assert_null(admin);
+	scene.proxy.snapshot->admin.socket_is_default = true;
+	assert_int_equal(admin_open(&admin, &scene.loop, &scene.proxy, scene.monitor),
+			 STATUS_OK);
 	admin_close(admin);
 	scene_close(&scene);
 }
@@ -411,6 +433,7 @@ main(void)
 		cmocka_unit_test(test_busy_address),
 		cmocka_unit_test(test_close_early),
 		cmocka_unit_test(test_off),
+		cmocka_unit_test(test_socket_out_of_reach),
 		cmocka_unit_test(test_dashboard),
 	};
 
