@@ -51,6 +51,10 @@ static void
 on_mail(struct session *session, const struct smtp_event *event)
 {
 	abort_transaction(session);
+	if (session->stopping) { /* the last message was; this one is not begun */
+		session_stop(session);
+		return;
+	}
 	session->transaction = transaction_new(session, event);
 	if (session->transaction)
 		session_answer(session, event->slot, &SMTP_REPLY("250 2.1.0 Ok"));

@@ -80,6 +80,21 @@ def test_message_in_flight(evenpost_before, scripted_servers):
     assert [m.content for m in server.messages] == [b"Subject: a\r\n\r\nb\r\n"]
 
 
+def test_pipelined_client(evenpost_before, scripted_servers):
+    """Stop: the next message of a client that pipelines is not begun."""
+    (server,) = scripted_servers(1)
+    evenpost = evenpost_before(server)
+    with RawClient(evenpost.port) as client:
+        begin(client, *_ENVELOPE, "DATA")
+        ask_stop(evenpost)
+        envelope = "".join(f"{command}\r\n" for command in _ENVELOPE).encode()
+        client.send(b"a\r\n.\r\n" + envelope + b"DATA\r\n")
+        client.expect("250 2.0.0 Ok: queued")
+        client.expect(_STOPPED)
+        assert client.read_to_end() == b""
+    wait_end(evenpost)
+
+
 def test_waiting_for_the_dot(evenpost_before, scripted_servers):
     """Stop: a server that sits on the dot is waited for; the 250 is earned."""
     (server,) = scripted_servers(1)
