@@ -11,6 +11,7 @@
 #include "proxy/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -150,20 +151,32 @@ log_refusal(const struct listener_snapshot *listener, const struct endpoint *add
 		    status == STATUS_NO_MEMORY ? "out of memory" : strerror(errno));
 }
 
-/* One socket a worker; those after the first share the port that the first has got. */
+/*
+ * One socket a worker. Of TCP each has its own, and those after the first share the
+ * port that the first has got; a path can be bound once, and all accept from the same.
+ */
+static enum status
+open_socket(const struct endpoint *address, int first, int *fd)
+{
+	if (first < 0 || endpoint_family(address) != AF_UNIX)
+		return listener_bind(address, fd);
+	*fd = fcntl(first, F_DUPFD_CLOEXEC, 0);
+	return *fd < 0 ? STATUS_SYSTEM : STATUS_OK;
+}
+
 static enum status
 listen_at(struct service *service, const struct listener_snapshot *listener,
 	  const struct endpoint *configured)
 {
 	struct endpoint address = *configured;
 	enum status status = STATUS_OK;
+	int fd = -1;
 
 	for (uint32_t i = 0; i < service->proxy.worker_count && status == STATUS_OK;
 	     i++) {
 		struct worker *worker = &service->proxy.workers[i];
-		int fd;
 
-		status = listener_bind(&address, &fd);
+		status = open_socket(&address, fd, &fd);
 		if (status == STATUS_OK)
 			status = worker_listen(worker, listener, fd, &address);
 	}

@@ -1,0 +1,63 @@
+"""Those who wait for a place at a server (pool key queue), and doors of all kinds."""
+
+import os
+import socket
+import threading
+import types
+
+import pytest
+
+from harness.raw_client import RawClient
+from harness.scripted_server import Wait
+from harness.waiting import wait_until
+
+_MESSAGE = ("MAIL FROM:<ann@a.example>", "RCPT TO:<bob@b.example>", "DATA")
+
+
+def processor_seconds(evenpost):
+    with open(f"/proc/{evenpost.program.pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.threads
+def test_waiting_does_not_spin(evenpost_before, scripted_servers):
+    """queue: workers whose clients all wait do not keep each other awake."""
+    (server,) = scripted_servers(1)
+    accept = threading.Event()
+    server.on("end", Wait(accept, "250 2.0.0 at last"))
+    narrow = {"address": server.address, "max-connections": 1}
+    evenpost = evenpost_before(
+        types.SimpleNamespace(address=narrow), pool={"queue": "2s"}, workers=2
+    )
+    clients = [RawClient(evenpost.port) for _ in range(16)]
+    clients[0].hello()
+    for command in _MESSAGE:
+        clients[0].command(command)
+    clients[0].send(b"a\r\n.\r\n")
+    server.wait_for(lambda s: s.messages, "the message")
+    before = processor_seconds(evenpost)
+    for client in clients[1:]:
+        client.hello()
+        client.command("MAIL FROM:<ann@a.example>", 250)
+        client.send(b"RCPT TO:<bob@b.example>\r\n")
+    for client in clients[1:]:
+        client.expect("451 4.3.2")
+    assert processor_seconds(evenpost) - before < 1
+    accept.set()
+    clients[0].expect("250 2.0.0 at last")
+    for client in clients:
+        client.close()
+
+
+@pytest.mark.threads
+def test_unix_listener(evenpost_before, scripted_servers, scratch):
+    """bind: unix: all workers accept from the one path."""
+    path = scratch / "smtp.sock"
+    (server,) = scripted_servers(1)
+    evenpost_before(server, listener={"bind": f"unix:{path}"}, workers=2)
+    for _ in range(4):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(30)
+            client.connect(str(path))
+            assert client.recv(4) == b"220 "
