@@ -60,7 +60,7 @@ upstream_close(struct upstream *upstream)
 	stream_close(&upstream->stream);
 	server_connection_put(upstream->server);
 	list_append(&worker->dead_upstreams, &upstream->link);
-	worker->open_upstreams--;
+	list_remove(&upstream->live);
 	worker_reap_later(worker);
 	reuse_place_freed(&worker->reuse, upstream->pool->pool);
 }
@@ -77,18 +77,30 @@ is_to_blame(const struct upstream *upstream)
 }
 
 static void
-fail(struct upstream *upstream, enum server_failure failure, const char *why)
+lose(struct upstream *upstream, enum server_failure failure, const char *why)
 {
 	struct leg *leg = upstream->leg;
 
+	upstream_close(upstream);
+	if (leg)
+		leg_lost(leg, failure, why);
+}
+
+static void
+fail(struct upstream *upstream, enum server_failure failure, const char *why)
+{
 	if (is_to_blame(upstream)) {
 		tally_add(&upstream->server->counters.failures[failure], 1);
 		server_observe(upstream->server, SERVER_TRAFFIC_FAILED, why,
 			       upstream->worker->loop.now);
 	}
-	upstream_close(upstream);
-	if (leg)
-		leg_lost(leg, failure, why);
+	lose(upstream, failure, why);
+}
+
+void
+upstream_cut(struct upstream *upstream)
+{
+	lose(upstream, SERVER_FAILURE_LOST, "cut");
 }
 
 static void
@@ -219,7 +231,8 @@ take_replies(struct upstream *upstream, struct span *input)
 		switch (smtp_client_next(&upstream->smtp, input, &step, &reply)) {
 		case SMTP_CLIENT_REPLY:
 			if (speaks_out_of_turn(upstream, step, *input)) {
-				fail(upstream, SERVER_FAILURE_LOST, "spoke out of turn");
+				fail(upstream, SERVER_FAILURE_LOST,
+				     "spoke out of turn");
 				return false;
 			}
 			take_reply(upstream, step, &reply);
@@ -483,7 +496,7 @@ upstream_open(struct worker *worker, struct snapshot *snapshot,
 		status = start(upstream, &worker->loop);
 	}
 	if (status == STATUS_OK) {
-		worker->open_upstreams++;
+		list_append(&worker->live_upstreams, &upstream->live);
 		upstream_await(upstream, pool->timeouts.connect);
 		return upstream;
 	}

@@ -33,6 +33,7 @@ enum upstream_state {
 
 struct upstream {
 	struct list link; /* in reuse, or among the dead */
+	struct list live; /* in the worker's live upstreams */
 	struct stream stream;
 	struct smtp_client smtp;
 	enum upstream_state state;
@@ -75,6 +76,8 @@ void upstream_quit(struct upstream *upstream);
 
 /* Ends it at once. The leg, if any, is not told. */
 void upstream_close(struct upstream *upstream);
+/* The same, and the leg is told that it is lost. The server is not to blame. */
+void upstream_cut(struct upstream *upstream);
 
 /* What was appended to output, and what the leg has, is written at the end of the
  * round. */

@@ -80,7 +80,7 @@ void
 worker_check_stopped(struct worker *worker)
 {
 	if (worker->stopping && list_is_empty(&worker->live_sessions) &&
-	    worker->open_upstreams == 0)
+	    list_is_empty(&worker->live_upstreams))
 		loop_stop(&worker->loop);
 }
 
@@ -182,6 +182,7 @@ worker_init(struct worker *worker, struct proxy *proxy, uint32_t index)
 	slab_init(&worker->transactions, sizeof(struct transaction));
 	slab_init(&worker->upstreams, sizeof(struct upstream));
 	list_init(&worker->live_sessions);
+	list_init(&worker->live_upstreams);
 	list_init(&worker->dead_sessions);
 	list_init(&worker->dead_transactions);
 	list_init(&worker->dead_upstreams);
@@ -235,7 +236,10 @@ worker_fini(struct worker *worker)
 	LIST_EACH (&worker->live_sessions, at) {
 		session_kill(CONTAINER_OF(at, struct session, link));
 	}
-	reuse_close_all(&worker->reuse);
+	/* those too that were sent an end of data: nobody will hear the answer */
+	LIST_EACH (&worker->live_upstreams, at) {
+		upstream_cut(CONTAINER_OF(at, struct upstream, live));
+	}
 	reap(&worker->reap);
 	mailbox_close(&worker->mailbox);
 	loop_close(&worker->loop);

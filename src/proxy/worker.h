@@ -41,6 +41,7 @@ struct worker {
 	struct slab upstreams;
 	struct chain_pool blocks;
 	struct list live_sessions;
+	struct list live_upstreams;
 	struct list dead_sessions; /* freed at the end of the round */
 	struct list dead_transactions;
 	struct list dead_upstreams;
@@ -49,7 +50,6 @@ struct worker {
 	char *scratch; /* a lump of blocks: LIMIT_READ bytes */
 	uint64_t random;
 	uint64_t session_number;
-	uint32_t open_upstreams;
 	bool stopping;
 	struct timer stop_timer;
 };

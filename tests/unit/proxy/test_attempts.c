@@ -129,7 +129,7 @@ test_client_goes_behind_data(void **state)
 	assert_true(world_run(&world, is_held_at_data));
 	sender_vanish(sender);
 	assert_true(world_run(&world, world_is_quiet));
-	assert_int_equal(world.workers[0].open_upstreams, 0);
+	assert_true(list_is_empty(&world.workers[0].live_upstreams));
 	world_close(&world);
 }
 

@@ -195,13 +195,22 @@ has_stopped(const struct world *world)
 	return world_is_sent(world);
 }
 
-bool
-world_stop(struct world *world)
+void
+world_ask_stop(struct world *world)
 {
+	if (world->stopping)
+		return; /* a second time would be a cut */
+	world->stopping = true;
 	for (unsigned i = 0; i < world->sender_count; i++)
 		world->senders[i].expects_farewell = true;
 	for (unsigned i = 0; i < world->proxy.worker_count; i++)
 		worker_ask_stop(&world->workers[i]);
+}
+
+bool
+world_stop(struct world *world)
+{
+	world_ask_stop(world);
 	return world_run(world, has_stopped);
 }
 
@@ -250,7 +259,7 @@ worker_remains(const struct worker *worker)
 		return "a session is left";
 	if (worker->transactions.used)
 		return "a transaction is left";
-	if (worker->upstreams.used || worker->open_upstreams)
+	if (worker->upstreams.used || !list_is_empty(&worker->live_upstreams))
 		return "a connection to a server is left";
 	if (worker->blocks.used)
 		return "a block of content is left";

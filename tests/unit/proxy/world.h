@@ -28,6 +28,7 @@ struct world {
 	unsigned sender_count;
 	struct mail *mails;
 	uint32_t mail_count;
+	bool stopping;
 };
 
 struct world_plan {
@@ -61,7 +62,9 @@ bool world_is_sent(const struct world *world);
 bool world_is_quiet(const struct world *world);
 /* Nothing happens by itself: no work is put off, nobody is nudged. */
 bool world_is_calm(const struct world *world);
-/* Asks the workers to stop; rounds until they have. False: they do not. */
+/* Asks the workers to stop, once. */
+void world_ask_stop(struct world *world);
+/* The same, and rounds until they have. False: they do not. */
 bool world_stop(struct world *world);
 
 struct server *world_server(const struct world *world, unsigned index);
