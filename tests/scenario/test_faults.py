@@ -8,10 +8,10 @@ import pytest
 from harness.evenpost import Evenpost, configure_pool
 from harness.tools import Sink, run_load
 
-_MESSAGES = 900
+_MESSAGES = 1200
 
 # At these events, counted over all connections, the first server does this once; the
-# others some events later, so that they do not fail all at once.
+# others when it has done with it all, so that no message meets three that fail.
 _FAULTS = [
     "greeting=reply:421 4.3.2 busy@3",
     "greeting=drop@5",
@@ -36,7 +36,7 @@ def faults_of(number):
     """The options of the server with that number."""
     for fault in _FAULTS:
         what, _, event = fault.rpartition("@")
-        yield from ("--fault", f"{what}@{int(event) + 11 * number}")
+        yield from ("--fault", f"{what}@{int(event) + 130 * number}")
 
 
 def read_log(path, wanted):
