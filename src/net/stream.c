@@ -221,9 +221,8 @@ write_failure(struct stream *stream, int error)
 
 /* send() where it will do: the kernel has no header and no vectors to fetch. */
 static ssize_t
-socket_send(int fd, const struct iovec *vectors, size_t count)
+socket_send(int fd, const struct iovec *vectors, size_t count, int flags)
 {
-	const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
 	struct msghdr message = {
 		.msg_iov = (struct iovec *)vectors, /* sendmsg() does not change them */
 		.msg_iovlen = count,
@@ -234,9 +233,9 @@ socket_send(int fd, const struct iovec *vectors, size_t count)
 	return sendmsg(fd, &message, flags);
 }
 
-enum status
-stream_write(struct stream *stream, const struct iovec *vectors, int vector_count,
-	     size_t *count)
+static enum status
+write_with(struct stream *stream, const struct iovec *vectors, int vector_count,
+	   size_t *count, int flags)
 {
 	size_t used = (size_t)(vector_count < IOV_MAX ? vector_count : IOV_MAX);
 	size_t length = vectors_length(vectors, used);
@@ -245,13 +244,28 @@ stream_write(struct stream *stream, const struct iovec *vectors, int vector_coun
 	assert(stream_is_open(stream) && length > 0);
 	if (!stream_is_writable(stream))
 		return STATUS_AGAIN;
-	sent = socket_send(stream->source.fd, vectors, used);
+	sent = socket_send(stream->source.fd, vectors, used,
+			   flags | MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (sent < 0)
 		return write_failure(stream, errno);
 	if ((size_t)sent < length)
 		stream->source.ready &= ~LOOP_WRITABLE;
 	*count = (size_t)sent;
 	return STATUS_OK;
+}
+
+enum status
+stream_write(struct stream *stream, const struct iovec *vectors, int vector_count,
+	     size_t *count)
+{
+	return write_with(stream, vectors, vector_count, count, 0);
+}
+
+enum status
+stream_write_last(struct stream *stream, const struct iovec *vectors, int vector_count,
+		  size_t *count)
+{
+	return write_with(stream, vectors, vector_count, count, MSG_MORE);
 }
 
 void

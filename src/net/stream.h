@@ -73,6 +73,14 @@ stream_read(struct stream *stream, void *room, size_t size, size_t *count);
 MUST_CHECK enum status stream_write(struct stream *stream, const struct iovec *vectors,
 				    int vector_count, size_t *count);
 
+/*
+ * The same, for bytes behind which the caller closes the stream at once: they and the
+ * end are one segment, and one wake-up of the peer. Not while there is input to read.
+ */
+MUST_CHECK enum status
+stream_write_last(struct stream *stream, const struct iovec *vectors, int vector_count,
+		  size_t *count);
+
 /* Our side has ended: the peer reads what was written, then an end. */
 void stream_shutdown(struct stream *stream);
 

@@ -284,6 +284,17 @@ read_once(struct session *session)
 
 /* ---- output ---- */
 
+static enum status
+write_some(struct session *session, struct span bytes, size_t *count)
+{
+	struct iovec vector = {(void *)bytes.at, bytes.length};
+
+	/* a close with input unread resets, and what was not sent yet is dropped */
+	if (session->closing && !stream_is_readable(&session->stream))
+		return stream_write_last(&session->stream, &vector, 1, count);
+	return stream_write(&session->stream, &vector, 1, count);
+}
+
 static void
 send_output(struct session *session)
 {
@@ -293,11 +304,9 @@ send_output(struct session *session)
 		return;
 	session->held_long = true; /* the rest of what is begun */
 	while (!buffer_is_empty(output)) {
-		struct span bytes = buffer_span(output);
-		struct iovec vector = {(void *)bytes.at, bytes.length};
 		size_t count;
 
-		switch (stream_write(&session->stream, &vector, 1, &count)) {
+		switch (write_some(session, buffer_span(output), &count)) {
 		case STATUS_OK:
 			buffer_consume(output, count);
 			break;
