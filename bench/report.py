@@ -111,15 +111,17 @@ def _first_line(*command):
     return (done.stdout.splitlines() or ["unknown"])[0]
 
 
-def _versions():
+def versions():
+    """Asked before the first row: the tree may have moved on at the end."""
     haproxy = _first_line("haproxy", "-v").split()
     nginx = _first_line("nginx", "-v").rpartition("/")[2]
     commit = _first_line("git", "rev-parse", "--short", "HEAD")
     return f"evenpost at {commit}, haproxy {haproxy[2]}, nginx {nginx}"
 
 
-def document(results, pace, took, others):
-    """The page. others: CPUs that other work on the machine kept busy meanwhile."""
+def document(results, pace, took, others, measured):
+    """The page. others: CPUs that other work on the machine kept busy meanwhile;
+    measured: versions()."""
     today = datetime.date.today().isoformat()
     lines = [
         "# Results",
@@ -128,9 +130,9 @@ def document(results, pace, took, others):
         "means: [docs/performance.md](../docs/performance.md).",
         "",
         f"- {machine.description()}",
-        f"- {_versions()}; one thread each",
-        "- generator, balancer and servers share the machine; other work on it used "
-        f"{others:.2f} CPUs meanwhile",
+        f"- {measured}; one thread each",
+        "- generator, balancer and servers share the machine, and other work on it took "
+        f"{others:.2f} CPUs from them",
         f"- medians of {pace.runs} alternating runs of {pace.seconds:g} s (minimum – "
         "maximum); ratios of each pair of runs",
         "",
