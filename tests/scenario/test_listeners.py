@@ -1,0 +1,75 @@
+"""Several listeners and several pools: each listener's mail goes to its own pool."""
+
+import socket
+
+import pytest
+
+from harness.evenpost import Evenpost, configure_pool
+from harness.raw_client import RawClient
+from harness.waiting import free_port
+
+
+def send_message(client):
+    client.hello()
+    client.command("MAIL FROM:<ann@a.example>", 250)
+    client.command("RCPT TO:<bob@b.example>", 250)
+    client.command("DATA", 354)
+    client.send(b"a\r\n.\r\n")
+    client.expect(250)
+    client.command("QUIT", 221)
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
+@pytest.mark.threads
+def test_each_listener_has_its_pool(scratch, scripted_servers):
+    """Several listeners and several pools, with limits of their own."""
+    first, second = scripted_servers(2)
+    evenpost = Evenpost(
+        scratch,
+        {
+            "hubs": configure_pool({"one": first.address}),
+            "bulk": configure_pool({"one": second.address}),
+        },
+        {
+            "inbound": {"pool": "hubs", "max-message-size": "10k"},
+            "outbound": {"pool": "bulk", "max-message-size": "20k"},
+        },
+    ).start()
+    for listener, size in (("inbound", "10240"), ("outbound", "20480")):
+        with RawClient(evenpost.ports[listener]) as client:
+            assert client.hello()["SIZE"] == size
+            client.command("QUIT", 221)
+    for _ in range(3):
+        with RawClient(evenpost.ports["outbound"]) as client:
+            send_message(client)
+    assert (len(first.messages), len(second.messages)) == (0, 3)
+    assert evenpost.messages("bulk") == {"one": 3}
+    (message, *_) = evenpost.wait_event("message", count=3)
+    assert (message["listener"], message["pool"]) == ("outbound", "bulk")
+    evenpost.stop()
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="the machine has no IPv6")
+def test_several_addresses(scratch, scripted_servers):
+    """bind is a list; an IPv6 client is logged with its address."""
+    (server,) = scripted_servers(1)
+    port = free_port()
+    evenpost = Evenpost(
+        scratch,
+        {"hubs": configure_pool({"one": server.address})},
+        {"inbound": {"bind": [f"127.0.0.1:{port}", f"[::1]:{port}"]}},
+    ).start()
+    for host in ("127.0.0.1", "::1"):
+        with RawClient(port, host) as client:
+            send_message(client)
+    clients = {m["client"] for m in evenpost.wait_event("message", count=2)}
+    assert clients == {"127.0.0.1", "::1"}
+    evenpost.stop()
