@@ -536,7 +536,9 @@ session_open(struct worker *worker, const struct listener_snapshot *listener, in
 	     const struct endpoint *client)
 {
 	struct tally *tally = &worker->proxy->tallies[listener->index];
-	unsigned reason = refusal(listener, tally, client);
+	unsigned reason = fd < worker->client_descriptors
+				  ? refusal(listener, tally, client)
+				  : REJECT_CONNECTIONS;
 	struct session *session;
 
 	if (reason) {

@@ -7,9 +7,11 @@
 #include "proxy/upstream.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #define SPARE_BLOCKS 256 /* 4 MiB, and as much in lumps */
 
@@ -163,14 +165,33 @@ seed(uint32_t index)
 	return (value ^ index) | 1;
 }
 
+/*
+ * The kernel gives the lowest descriptor that is free, so its number tells how many
+ * are in use. An eighth is kept back: clients that do nothing but sit there must not
+ * keep those that send from their servers.
+ */
+static int
+client_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > INT_MAX)
+		return INT_MAX;
+	return (int)(limit.rlim_cur - limit.rlim_cur / 8);
+}
+
 enum status
 worker_init(struct worker *worker, struct proxy *proxy, uint32_t index)
 {
 	uint32_t listeners = 0;
 	enum status status;
 
-	*worker =
-		(struct worker){.proxy = proxy, .index = index, .random = seed(index)};
+	*worker = (struct worker){
+		.proxy = proxy,
+		.index = index,
+		.client_descriptors = client_descriptors(),
+		.random = seed(index),
+	};
 	for (uint32_t i = 0; i < proxy->snapshot->listener_count; i++)
 		listeners += proxy->snapshot->listeners[i].bind_count;
 	chain_pool_init(&worker->blocks, SPARE_BLOCKS);

@@ -29,6 +29,7 @@ struct proxy {
 struct worker {
 	struct proxy *proxy;
 	uint32_t index;
+	int client_descriptors; /* those from this one on are for servers and files */
 	struct loop loop;
 	struct mailbox mailbox;
 	struct letter stop_letter;

@@ -66,14 +66,18 @@ class Evenpost:
     """One evenpost between tests and servers.
 
     pools is {name: pool}, as configure_pool makes them. listeners is {name: keys};
-    bind is chosen here, and pool is the first of the pools, unless given. Everything
-    else goes to the top level of the configuration.
+    bind is chosen here, and pool is the first of the pools, unless given. launcher
+    stands before the program on its command line. Everything else goes to the top
+    level of the configuration.
     """
 
-    def __init__(self, directory, pools, listeners=None, name="evenpost", **top):
+    def __init__(
+        self, directory, pools, listeners=None, name="evenpost", launcher=(), **top
+    ):
         self.directory = pathlib.Path(directory) / name
         self.directory.mkdir()
         self.name = name
+        self.launcher = launcher
         self.http_port = free_port()
         self.ports = {}
         self.configuration = {
@@ -109,7 +113,7 @@ class Evenpost:
         # JSON is YAML, and needs no library to write.
         self.file.write_text(json.dumps(self.configuration, indent=1) + "\n")
         self.program = Program(
-            [built_program("evenpost"), "run", "-c", self.file],
+            [*self.launcher, built_program("evenpost"), "run", "-c", self.file],
             self.directory,
             self.name,
         ).start()

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from harness.evenpost import built_program
+from harness.evenpost import Evenpost, built_program, configure_pool
 from harness.mail import dot_stuffed
 from harness.raw_client import RawClient
 from harness.tools import Sink
@@ -198,6 +198,32 @@ def test_client_that_never_reads(evenpost_before, scripted_servers):
     evenpost.wait_event("session", end="timeout")
     grown = status_of(evenpost, "VmHWM") - before
     assert grown < _MIB, f"{grown / _MIB:.1f} MiB more"
+
+
+def test_descriptors_for_servers(scratch, scripted_servers):
+    """R4: clients that sit there leave descriptors for those that send."""
+    (server,) = scripted_servers(1)
+    evenpost = Evenpost(
+        scratch,
+        {"hubs": configure_pool({"s1": server.address})},
+        launcher=["prlimit", "--nofile=128:128"],
+        workers=1,
+    ).start()
+    clients = []
+    try:
+        refused = 0
+        while refused < 3:
+            clients.append(RawClient(evenpost.port))
+            refused += clients[-1].read_reply().code == 421
+            assert len(clients) < 128
+        clients[0].command("EHLO client.example", 250)
+        send_message(clients[0], dot_stuffed(b"a\r\n"))
+        clients[0].expect(250)
+        assert evenpost.is_ready()
+    finally:
+        close_all(clients)
+    evenpost.wait_event("reject", reason="connections")
+    evenpost.stop()
 
 
 def test_out_of_descriptors(evenpost_before, scripted_servers):
