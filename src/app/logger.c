@@ -173,20 +173,19 @@ ring_get(const struct ring *ring, uint64_t at, void *bytes, size_t count)
 	memcpy((char *)bytes + first, ring->bytes, count - first);
 }
 
+/* By way of the writer's own ring, as a line of the form that all have. */
 static void
 report_dropped(struct ring *ring)
 {
 	uint64_t dropped = atomic_load(&ring->dropped);
-	char text[96];
-	int length;
+	struct log_line line;
 
 	if (dropped == ring->reported)
 		return;
-	length = snprintf(text, sizeof(text),
-			  "level=warning event=log suppressed=%llu\n",
-			  (unsigned long long)(dropped - ring->reported));
+	log_begin(&line, LOG_WARNING, "log");
+	log_number(&line, "suppressed", dropped - ring->reported);
+	log_end(&line);
 	ring->reported = dropped;
-	write_line(span_of(text, (size_t)length), LOG_WARNING);
 }
 
 static bool
@@ -236,8 +235,10 @@ reopen_file(void)
 	if (!atomic_exchange(&logger.reopen, false) || logger.target != LOG_TO_FILE)
 		return;
 	fd = open_target();
-	if (fd < 0)
-		return; /* the old file is better than none */
+	if (fd < 0) { /* the old file is better than none */
+		log_message(LOG_WARNING, "log", "reopen: %s", strerror(errno));
+		return;
+	}
 	close(logger.fd);
 	logger.fd = fd;
 }
@@ -307,7 +308,8 @@ logger_close(void)
 	atomic_store(&logger.asleep, true);
 	ring_bell();
 	pthread_join(logger.thread, NULL);
-	drain_all();
+	while (drain_all())
+		continue;
 	log_set_sink(NULL);
 	for (ring = atomic_load(&logger.rings); ring; ring = next) {
 		next = ring->next;

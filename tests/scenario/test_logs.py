@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 
 import pytest
 
@@ -153,7 +154,8 @@ def test_one_line_for_each_event(evenpost_before, scripted_servers):
     assert session["messages"] == "1" and session["end"] == "quit"
 
 
-def test_log_that_nobody_reads(scratch, scripted_servers):
+@pytest.mark.parametrize("form", ["logfmt", "json"])
+def test_log_that_nobody_reads(scratch, scripted_servers, form):
     """R11: a full log holds up no mail; it says how many lines are missing."""
     fifo = scratch / "log"
     os.mkfifo(fifo)
@@ -162,7 +164,7 @@ def test_log_that_nobody_reads(scratch, scripted_servers):
     evenpost = Evenpost(
         scratch,
         {"hubs": configure_pool({"s1": server.address})},
-        log={"to": str(fifo), "format": "logfmt", "level": "info"},
+        log={"to": str(fifo), "format": form, "level": "info"},
     ).start()
     group = ["MAIL FROM:<ann@a.example>", "RCPT TO:<bob@b.example>", "BDAT 1 LAST"]
     with RawClient(evenpost.port) as client:
@@ -180,11 +182,33 @@ def test_log_that_nobody_reads(scratch, scripted_servers):
             try:
                 octets.extend(os.read(reader, 65536))
             except BlockingIOError:
-                return b"suppressed=" in octets
+                return b"suppressed" in octets and octets.endswith(b"\n")
 
     wait_until(drained, "the line that says how many are missing")
-    lines = octets.decode().splitlines()
-    messages = [l for l in map(read_logfmt, lines) if l.get("event") == "message"]
+    read = json.loads if form == "json" else read_logfmt
+    lines = [read(line) for line in octets.decode().splitlines()]
+    assert all({"time", "level", "event"} <= set(line) for line in lines)
+    messages = [line for line in lines if line["event"] == "message"]
     assert all(list(message) == _MESSAGE_KEYS for message in messages)
     os.close(reader)
+    evenpost.stop()
+
+
+def test_log_that_can_not_be_reopened(scratch, scripted_servers):
+    """SIGUSR1: without a new file the old one is kept, and says why."""
+    (scratch / "logs").mkdir()
+    file = scratch / "logs" / "log"
+    (server,) = scripted_servers(1)
+    evenpost = Evenpost(
+        scratch,
+        {"hubs": configure_pool({"s1": server.address})},
+        log={"to": str(file), "format": "logfmt", "level": "info"},
+    ).start()
+    (scratch / "logs").rename(scratch / "old")
+    evenpost.program.signal(signal.SIGUSR1)
+    old = scratch / "old" / "log"
+    wait_until(lambda: "reopen: No such file" in old.read_text(), "the warning")
+    (scratch / "logs").mkdir()
+    evenpost.program.signal(signal.SIGUSR1)
+    wait_until(file.exists, "the new file")
     evenpost.stop()
