@@ -61,15 +61,16 @@ transaction_recipient_answered(struct transaction *transaction, uint32_t index,
 			       const struct smtp_reply *reply)
 {
 	struct recipient *recipient = &transaction->recipients[index];
+	bool known = recipient->verdict == RECIPIENT_ACCEPTED;
 
-	if (recipient->verdict == RECIPIENT_ACCEPTED) {
-		check_verdict(transaction, reply);
-		return;
-	}
-	if (index == 0 && is_about_server(reply)) {
+	if (is_about_server(reply) && (known || index == 0)) {
 		leg_detach(&transaction->leg);
 		transaction_leg_failed(transaction, RETRY_ENVELOPE, "RCPT deferred",
 				       reply, false);
+		return;
+	}
+	if (known) {
+		check_verdict(transaction, reply);
 		return;
 	}
 	settle_verdict(transaction, recipient, reply);
