@@ -2,6 +2,7 @@
  * One server misbehaves once, a second one is well: what the client hears of it, and
  * who has the message in the end.
  */
+#include "config/limits.h"
 #include "proxy/session.h"
 #include "proxy/upstream.h"
 #include "rows.h"
@@ -133,6 +134,89 @@ test_client_goes_behind_data(void **state)
 	world_close(&world);
 }
 
+static bool
+is_held_at_end(const struct world *world)
+{
+	return backend_held(&world->backends[0], MOMENT_END);
+}
+
+/* The server has all of it: its answer is waited for, to log the truth. */
+static void
+test_client_goes_behind_end(void **state)
+{
+	static const struct manner rude = {.vanish_rudely = true};
+	struct server_tally *tally;
+	struct world world;
+	struct sender *sender;
+
+	(void)state;
+	world_open(&world, &(struct world_plan){.backends = 1, .mails = 1});
+	mail_fix(&world.mails[0], 1, 100, false);
+	backend_hold(&world.backends[0], MOMENT_END);
+	sender = world_send(&world, 0, 0, 1, (struct chance){1});
+	sender->always = &rude;
+	assert_true(world_run(&world, is_held_at_end));
+	sender_vanish(sender);
+	for (int i = 0; i < 20; i++)
+		world_round(&world);
+	assert_true(is_held_at_end(&world));
+	backend_release(&world.backends[0]);
+	assert_true(world_run(&world, world_is_quiet));
+	tally = tally_server(&world.tallies[0], world_server(&world, 0));
+	assert_int_equal(atomic_load(&tally->messages[MESSAGE_ACCEPTED]), 1);
+	assert_int_equal(atomic_load(&tally->messages[MESSAGE_ABORTED]), 0);
+	world_close(&world);
+}
+
+/* ---- memory ---- */
+
+static uint32_t most_blocks;
+
+static bool
+is_quiet_and_counted(const struct world *world)
+{
+	if (world->workers[0].blocks.used > most_blocks)
+		most_blocks = world->workers[0].blocks.used;
+	return world_is_quiet(world);
+}
+
+static const struct large_row {
+	const char *name;
+	bool octets;   /* by BDAT */
+	bool chunking; /* the server's */
+} large_rows[] = {
+	{"lines", false, true},
+	{"octets", true, true},
+	{"octets made into lines", true, false},
+};
+
+/* A large message to a slow server takes no more memory than it may. */
+static void
+test_large_mail(void **state)
+{
+	const struct large_row *row = *state;
+	const uint64_t limit = 65536 + LIMIT_TRANSACTION_WINDOW +
+			       LIMIT_TRANSACTION_CODED + 2 * LIMIT_READ;
+	struct world world;
+
+	world_open(&world, &(struct world_plan){.backends = 1,
+						.mails = 1,
+						.pool = "    retry: {buffer: 64k}\n"});
+	mail_fix(&world.mails[0], 1, 3 << 20, row->octets);
+	world.backends[0].character.chunking = row->chunking;
+	world.backends[0].character.gulp = 30000;
+	world.backends[0].character.receive_buffer = 65536;
+	most_blocks = 0;
+	world_send(&world, 0, 0, 1, (struct chance){1})->always =
+		&(struct manner){.chunks = 8 << 20};
+	assert_true(world_run(&world, is_quiet_and_counted));
+	assert_null(world_fault(&world));
+	assert_null(mail_fault(&world.mails[0]));
+	assert_int_equal(world.backends[0].stored, 1);
+	assert_in_range((uint64_t)most_blocks * CHAIN_BLOCK_SIZE, 1, limit);
+	world_close(&world);
+}
+
 /* ---- time ---- */
 
 static struct upstream *
@@ -195,9 +279,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_refused_then_lost),
 		cmocka_unit_test(test_client_goes_behind_data),
+		cmocka_unit_test(test_client_goes_behind_end),
 		cmocka_unit_test(test_silent_client),
 	};
-	int failed = ROWS_RUN(rows, test_row);
+	int failed = ROWS_RUN(rows, test_row) + ROWS_RUN(large_rows, test_large_mail);
 
 	return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

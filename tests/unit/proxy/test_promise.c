@@ -19,7 +19,7 @@
 #define LARGEST 300000
 
 /* Milliseconds that a silent server is given. */
-#define SHORT_PATIENCE 40
+#define SHORT_PATIENCE 20
 
 /* What one seed makes of the world. */
 struct course {

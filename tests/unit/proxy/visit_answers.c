@@ -284,7 +284,7 @@ character_random(struct chance *chance, unsigned mischief)
 		.eightbit = !chance_once_in(chance, 3),
 		.pieces = chance_once_in(chance, 3),
 		.mischief = mischief ? chance_below(chance, mischief) + 3 : 0,
-		.silence = 20,
+		.silence = 40,
 		.gulp = gulps[chance_below(chance, 5)],
 		.receive_buffer = buffers[chance_below(chance, 3)],
 		.restlessness = mischief && chance_once_in(chance, 3) ? 300 : 0,

@@ -3,6 +3,7 @@
 #include "config/report.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -121,16 +122,35 @@ has_work(const struct loop *loop)
 	return !list_is_empty(&loop->tasks);
 }
 
+/* Until one of the loops has something to do, or some time has passed. */
+static void
+wait_for_events(const struct world *world)
+{
+	struct pollfd loops[WORLD_WORKERS_MAX + 1] = {
+		{.fd = world->loop.epoll, .events = POLLIN}};
+	bool busy = has_work(&world->loop);
+	unsigned count = 1;
+
+	for (unsigned i = 0; i < world->proxy.worker_count; i++) {
+		const struct worker *worker = &world->workers[i];
+
+		if (worker->loop.stopping)
+			continue;
+		busy |= has_work(&worker->loop);
+		loops[count++] =
+			(struct pollfd){.fd = worker->loop.epoll, .events = POLLIN};
+	}
+	if (!busy)
+		poll(loops, count, TIMER_TICK);
+}
+
 void
 world_round(struct world *world)
 {
-	bool busy = has_work(&world->loop);
-
-	for (unsigned i = 0; i < world->proxy.worker_count; i++)
-		busy |= has_work(&world->workers[i].loop);
+	wait_for_events(world);
 	for (unsigned i = 0; i < world->backend_count; i++)
 		backend_tick(&world->backends[i]);
-	loop_round(&world->loop, busy ? 0 : 1);
+	loop_round(&world->loop, 0);
 	for (unsigned i = 0; i < world->proxy.worker_count; i++) {
 		if (!world->workers[i].loop.stopping)
 			loop_round(&world->workers[i].loop, 0);
