@@ -10,12 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define RING_SIZE 262144u /* bytes a thread; a power of two */
 #define BATCH_MAX 65536
 /* Milliseconds that the writer gathers lines for before it looks again. */
 #define GATHER_TIME 20
+/* Seconds that the last lines may take. */
+#define CLOSE_PATIENCE 2
 
 /* One thread writes, the writer reads; positions only grow. */
 struct ring {
@@ -36,7 +39,7 @@ static struct {
 	_Atomic(struct ring *) rings;
 	pthread_t thread;
 	enum log_target target;
-	const char *path;
+	char *path; /* owned: the configuration may be gone before the last line */
 	int fd;
 	int bell;
 	atomic_bool asleep;
@@ -269,6 +272,8 @@ write_lines(void *nothing)
 		reopen_file();
 		wait_for_lines(drain_all());
 	}
+	while (drain_all())
+		continue;
 	return NULL;
 }
 
@@ -278,7 +283,9 @@ enum status
 logger_open(enum log_target target, const char *path)
 {
 	logger.target = target;
-	logger.path = path;
+	logger.path = strdup(path ? path : "");
+	if (!logger.path)
+		return STATUS_NO_MEMORY;
 	logger.fd = open_target();
 	logger.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (logger.fd < 0 || logger.bell < 0)
@@ -299,6 +306,17 @@ logger_reopen(void)
 	ring_bell();
 }
 
+/* False: whoever should read the log does not, and the writer hangs in its write. */
+static bool
+join_writer(void)
+{
+	struct timespec limit;
+
+	clock_gettime(CLOCK_REALTIME, &limit);
+	limit.tv_sec += CLOSE_PATIENCE;
+	return pthread_timedjoin_np(logger.thread, NULL, &limit) == 0;
+}
+
 void
 logger_close(void)
 {
@@ -307,9 +325,8 @@ logger_close(void)
 	atomic_store(&logger.closing, true);
 	atomic_store(&logger.asleep, true);
 	ring_bell();
-	pthread_join(logger.thread, NULL);
-	while (drain_all())
-		continue;
+	if (!join_writer())
+		return; /* the rings are still the writer's; the program ends */
 	log_set_sink(NULL);
 	for (ring = atomic_load(&logger.rings); ring; ring = next) {
 		next = ring->next;
@@ -320,4 +337,5 @@ logger_close(void)
 	close(logger.bell);
 	if (logger.target == LOG_TO_FILE)
 		close(logger.fd);
+	free(logger.path);
 }

@@ -1,5 +1,6 @@
 """What is logged: one line an event, that no client and no server can forge (I6)."""
 
+import fcntl
 import json
 import os
 import signal
@@ -212,3 +213,23 @@ def test_log_that_can_not_be_reopened(scratch, scripted_servers):
     evenpost.program.signal(signal.SIGUSR1)
     wait_until(file.exists, "the new file")
     evenpost.stop()
+
+
+def test_stop_with_a_log_that_nobody_reads(scratch, scripted_servers):
+    """Stop: a reader of the log that hangs does not hold it up."""
+    fifo = scratch / "log"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+    (server,) = scripted_servers(1)
+    evenpost = Evenpost(
+        scratch,
+        {"hubs": configure_pool({"s1": server.address})},
+        log={"to": str(fifo), "format": "logfmt", "level": "info"},
+    ).start()
+    for _ in range(50):
+        with RawClient(evenpost.port) as client:
+            client.hello()
+            client.command("QUIT", 221)
+    evenpost.stop()
+    os.close(reader)
