@@ -34,8 +34,10 @@ move_to_front(struct buffer *buffer, char *storage)
 {
 	size_t length = buffer_length(buffer);
 
-	if (length)
+	if (length) {
+		assert(storage && buffer->storage);
 		memmove(storage, buffer->storage + buffer->start, length);
+	}
 	buffer->start = 0;
 	buffer->end = (uint32_t)length;
 }
