@@ -63,13 +63,12 @@ ends_in_line(const struct mail *mail)
 void
 mail_write(struct mail *mail, uint32_t number, uint32_t most, struct chance *chance)
 {
-	*mail = (struct mail){
-		.number = number,
-		.recipient_count = chance_below(chance, MAIL_RECIPIENTS_MAX) + 1,
-		.unknown = chance_once_in(chance, 4) ? chance_below(chance, 32) : 0,
-		.octets = chance_once_in(chance, 2),
-		.length = choose_length(most, chance),
-	};
+	/* one after another: the order must be the same everywhere */
+	*mail = (struct mail){.number = number};
+	mail->recipient_count = chance_below(chance, MAIL_RECIPIENTS_MAX) + 1;
+	mail->unknown = chance_once_in(chance, 4) ? chance_below(chance, 32) : 0;
+	mail->octets = chance_once_in(chance, 2);
+	mail->length = choose_length(most, chance);
 	mail->content = malloc(mail->length + 2);
 	assert(mail->content);
 	write_content(mail, chance);

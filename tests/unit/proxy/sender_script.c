@@ -18,22 +18,24 @@ static void
 draw_manner(struct sender *sender)
 {
 	struct chance *chance = &sender->chance;
-	size_t length = sender->mail->length;
-	bool vanishes = !sender->steady && chance_once_in(chance, 8);
+	struct manner *manner = &sender->manner;
+	uint32_t length = (uint32_t)sender->mail->length;
 
-	sender->manner = (struct manner){
-		.pipelined = chance_once_in(chance, 2),
-		.withdraws = !sender->steady && chance_once_in(chance, 12),
-		.chatters = chance_once_in(chance, 6),
-		.splits = chance_once_in(chance, 3) ? (length < 3000 ? 40 : 20000) : 0,
-		.chunks = chance_once_in(chance, 2)
-				  ? (uint32_t)length + 1
-				  : chance_below(chance, (uint32_t)length / 8 + 500) +
-					    (uint32_t)length / 50 + 1,
-		.vanish_at =
-			vanishes ? chance_below(chance, (uint32_t)length + 300) + 1 : 0,
-		.vanish_rudely = chance_once_in(chance, 2),
-	};
+	/* one after another: the order must be the same everywhere */
+	*manner = (struct manner){.chunks = length + 1};
+	manner->pipelined = chance_once_in(chance, 2);
+	manner->chatters = chance_once_in(chance, 6);
+	if (chance_once_in(chance, 3))
+		manner->splits = length < 3000 ? 40 : 20000;
+	if (chance_once_in(chance, 2))
+		manner->chunks =
+			chance_below(chance, length / 8 + 500) + length / 50 + 1;
+	if (sender->steady)
+		return;
+	manner->withdraws = chance_once_in(chance, 12);
+	if (chance_once_in(chance, 8))
+		manner->vanish_at = chance_below(chance, length + 300) + 1;
+	manner->vanish_rudely = chance_once_in(chance, 2);
 }
 
 static void

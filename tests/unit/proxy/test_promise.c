@@ -42,26 +42,46 @@ set_patience(struct pool_snapshot *pool)
 	pool->queue = 5 * SHORT_PATIENCE;
 }
 
+/* Each choice in its own statement: the order must be the same everywhere. */
+static void
+make_plan(struct world_plan *plan, char pool[256])
+{
+	static const char *const caps[] = {NULL, "max-connections: 1",
+					   "max-connections: 2"};
+	static const char *const strategies[] = {"round-robin", "least-connections",
+						 "random", "hash"};
+	struct chance *chance = &course.chance;
+	const char *strategy = strategies[chance_below(chance, 4)];
+	bool lmtp = chance_once_in(chance, 6);
+
+	snprintf(pool, 256,
+		 "    retry: {attempts: 3, buffer: 64k}\n"
+		 "    passive: {failures: 0}\n"
+		 "    protocol: %s\n"
+		 "    balance: %s\n",
+		 lmtp ? "lmtp" : "smtp", strategy);
+	plan->pool = pool;
+	plan->mails = MAILS;
+	plan->largest = LARGEST;
+	plan->workers = chance_once_in(chance, 4) ? 2 : 1;
+	plan->backends = chance_below(chance, WORLD_BACKENDS_MAX) + 1;
+	plan->servers = caps[chance_below(chance, 3)];
+	plan->seed = chance_next(chance);
+}
+
 static void
 make_world(struct world *world, uint64_t seed)
 {
 	static const unsigned mischiefs[] = {0, 80, 30, 10};
-	static const char *const caps[] = {NULL, "max-connections: 1",
-					   "max-connections: 2"};
+	struct world_plan plan = {0};
 	unsigned mischief;
+	char pool[256];
 
 	course = (struct course){.chance = {seed}};
-	mischief = mischiefs[chance_below(&course.chance, 4)];
-	world_open(world, &(struct world_plan){
-				  .backends = chance_below(&course.chance, 4) + 1,
-				  .mails = MAILS,
-				  .largest = LARGEST,
-				  .seed = chance_next(&course.chance),
-				  .servers = caps[chance_below(&course.chance, 3)],
-				  .pool = "    retry: {attempts: 3, buffer: 64k}\n"
-					  "    passive: {failures: 0}\n",
-			  });
+	make_plan(&plan, pool);
+	world_open(world, &plan);
 	set_patience(&world->snapshot->pools[0]);
+	mischief = mischiefs[chance_below(&course.chance, 4)];
 	for (unsigned i = 0; i < world->backend_count; i++) {
 		struct backend *backend = &world->backends[i];
 
@@ -115,7 +135,8 @@ run_world(struct world *world)
 	const char *fault;
 
 	for (unsigned i = 0; i < 3; i++)
-		world_send(world, 0, i, 3, chance_fork(&course.chance));
+		world_send(world, i % world->proxy.worker_count, i, 3,
+			   chance_fork(&course.chance));
 	if (!world_run(world, is_over))
 		return "it hangs";
 	if (!world_stop(world))

@@ -113,10 +113,11 @@ static const struct {
 	void (*hear)(struct visit *visit, struct span line);
 	bool ends_group; /* of pipelined commands, or octets follow */
 } commands[] = {
-	{"EHLO ", hear_hello, true},   {"HELO ", hear_hello, true},
-	{"MAIL FROM:", hear_mail},     {"RCPT TO:", hear_rcpt},
-	{"DATA\r\n", hear_data, true}, {"BDAT ", hear_bdat, true},
-	{"RSET\r\n", hear_rset},       {"QUIT\r\n", hear_quit, true},
+	{"EHLO ", hear_hello, true},   {"LHLO ", hear_hello, true},
+	{"HELO ", hear_hello, true},   {"MAIL FROM:", hear_mail},
+	{"RCPT TO:", hear_rcpt},       {"DATA\r\n", hear_data, true},
+	{"BDAT ", hear_bdat, true},    {"RSET\r\n", hear_rset},
+	{"QUIT\r\n", hear_quit, true},
 };
 
 /* Cuts one line, with its end, into *line. */

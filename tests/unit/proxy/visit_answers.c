@@ -277,16 +277,18 @@ character_random(struct chance *chance, unsigned mischief)
 {
 	static const unsigned gulps[] = {0, 0, 0, 200, 3000};
 	static const int buffers[] = {0, 0, 2048};
+	struct character character = {.silence = 40};
 
-	return (struct character){
-		.pipelining = !chance_once_in(chance, 3),
-		.chunking = !chance_once_in(chance, 3),
-		.eightbit = !chance_once_in(chance, 3),
-		.pieces = chance_once_in(chance, 3),
-		.mischief = mischief ? chance_below(chance, mischief) + 3 : 0,
-		.silence = 40,
-		.gulp = gulps[chance_below(chance, 5)],
-		.receive_buffer = buffers[chance_below(chance, 3)],
-		.restlessness = mischief && chance_once_in(chance, 3) ? 300 : 0,
-	};
+	/* one after another: the order must be the same everywhere */
+	character.pipelining = !chance_once_in(chance, 3);
+	character.chunking = !chance_once_in(chance, 3);
+	character.eightbit = !chance_once_in(chance, 3);
+	character.pieces = chance_once_in(chance, 3);
+	character.gulp = gulps[chance_below(chance, 5)];
+	character.receive_buffer = buffers[chance_below(chance, 3)];
+	if (mischief) {
+		character.mischief = chance_below(chance, mischief) + 3;
+		character.restlessness = chance_once_in(chance, 3) ? 300 : 0;
+	}
+	return character;
 }
