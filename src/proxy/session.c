@@ -170,6 +170,19 @@ is_full(struct session *session)
 	return session->full;
 }
 
+static bool
+is_in_message(const struct session *session)
+{
+	switch (session->smtp.state) {
+	case SMTP_STATE_BODY:
+	case SMTP_STATE_CHUNK:
+	case SMTP_STATE_CHUNKED:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Takes events until the input is used up, or must wait. */
 static void
 take_events(struct session *session, struct span *input)
@@ -178,7 +191,11 @@ take_events(struct session *session, struct span *input)
 
 	while (!session->closing && !session->gone && !is_congested(session) &&
 	       !is_full(session)) {
+		size_t before = input->length;
+
 		smtp_server_next(&session->smtp, input, &event);
+		if (is_in_message(session)) /* what is thrown away counts as well */
+			session->block_bytes += (uint32_t)(before - input->length);
 		if (event.type == SMTP_EVENT_MORE)
 			break;
 		if (event.type == SMTP_EVENT_BLOCKED) {
@@ -225,19 +242,6 @@ take_input(struct session *session, struct span bytes)
 	take_events(session, &bytes);
 	if (!session->closing && !session->gone)
 		keep_input(session, bytes);
-}
-
-static bool
-is_in_message(const struct session *session)
-{
-	switch (session->smtp.state) {
-	case SMTP_STATE_BODY:
-	case SMTP_STATE_CHUNK:
-	case SMTP_STATE_CHUNKED:
-		return true;
-	default:
-		return false;
-	}
 }
 
 /*
@@ -453,7 +457,7 @@ pump(struct session *session)
 	if (session->full && buffer_is_empty(&session->smtp.output))
 		session_resume(session);
 	if (!session->gone && session->input_ended && is_in_message(session) &&
-	    !session->congested)
+	    !session->congested && !session->full && !session->blocked)
 		leave(session, "lost");
 	if (session->gone)
 		return;

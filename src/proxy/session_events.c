@@ -85,7 +85,6 @@ on_chunk(struct session *session, const struct smtp_event *event)
 static void
 on_body(struct session *session, const struct smtp_event *event)
 {
-	session->block_bytes += (uint32_t)event->body.length;
 	transaction_content(session->transaction, event->body);
 }
 

@@ -63,6 +63,23 @@ def test_trickled_message(evenpost_before, scripted_servers):
     assert not server.messages
 
 
+def test_slow_message_over_the_limit(evenpost_before, scripted_servers):
+    """R9: what is thrown away counts as coming in: 552 at its end, no time-out before."""
+    (server,) = scripted_servers(1)
+    evenpost = evenpost_before(
+        server, listener={"max-message-size": "8k", "timeouts": {"data": "400ms"}}
+    )
+    with RawClient(evenpost.port) as client:
+        begin(client, *_ENVELOPE, "DATA")
+        client.send(b"x" * 70 + b"\r\n")
+        for _ in range(30):  # some 900 ms, and never 400 ms without a block
+            threading.Event().wait(_PAUSE)
+            client.send((b"y" * 70 + b"\r\n") * 20)
+        client.send(b".\r\n")
+        client.expect(552)
+    assert not server.messages
+
+
 def test_trickled_session(evenpost_before, scripted_servers):
     """Time-outs: a session that is busy all the time has timeouts.session in all."""
     evenpost = evenpost_before(
