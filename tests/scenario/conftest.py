@@ -3,6 +3,7 @@
 import pytest
 
 from dialogue import read_dialogues
+from harness import program
 from harness.scratch import make_scratch, remove_scratch
 from stage import Stage, StepFailed
 
@@ -18,6 +19,15 @@ def pytest_collect_file(file_path, parent):
     if file_path.suffix == ".smtp":
         return DialogueFile.from_parent(parent, path=file_path)
     return None
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_running():
+    """Whatever a test started and did not end, because it failed, is ended."""
+    before = list(program.running)
+    yield
+    for left in [p for p in program.running if p not in before]:
+        left.kill()
 
 
 class DialogueFile(pytest.File):
