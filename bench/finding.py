@@ -11,6 +11,7 @@ class Aim:
     bound: float
     against: str = None
     at_least: bool = False
+    dominates: str = ""  # what the figure is made of: said where the aim is missed
 
     def is_met(self, value):
         return value >= self.bound if self.at_least else value <= self.bound

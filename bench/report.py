@@ -111,12 +111,27 @@ def _first_line(*command):
     return (done.stdout.splitlines() or ["unknown"])[0]
 
 
+def _missed(results):
+    """A line for each aim that was missed: what the figure is made of."""
+    for result in results:
+        for finding in result.findings:
+            if finding.is_met() is False and finding.aim.dominates:
+                yield f"- *{finding.title}*: {finding.aim.dominates}."
+
+
 def versions():
     """Asked before the first row: the tree may have moved on at the end."""
     haproxy = _first_line("haproxy", "-v").split()
     nginx = _first_line("nginx", "-v").rpartition("/")[2]
     commit = _first_line("git", "rev-parse", "--short", "HEAD")
     return f"evenpost at {commit}, haproxy {haproxy[2]}, nginx {nginx}"
+
+
+def _missed_part(results):
+    missed = list(_missed(results))
+    if not missed:
+        return []
+    return ["Aims that were missed, and what dominates there:", "", *missed, ""]
 
 
 def document(results, pace, took, others, measured):
@@ -138,6 +153,7 @@ def document(results, pace, took, others, measured):
         "",
         *_main_table(results),
         "",
+        *_missed_part(results),
         "CPU µs: the balancer's own user and system time for one session or message. The",
         "rest of what was measured, for which there is no aim:",
         "",
