@@ -94,21 +94,28 @@ listener_pause(struct listener *listener)
 	loop_timer_start(listener->loop, &listener->pause, LISTENER_PAUSE);
 }
 
+/* False: nobody waits, or there is no descriptor to meet them with. */
+static bool
+turn_one_away(struct listener *listener)
+{
+	int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	send(fd, listener->farewell.at, listener->farewell.length,
+	     MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(fd);
+	return true;
+}
+
 /* One client is told so; the rest wait in the kernel's queue for the pause to end. */
 static void
 listener_bid_farewell(struct listener *listener)
 {
-	int fd;
-
 	if (listener->spare < 0)
 		return;
 	close(listener->spare);
-	fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd >= 0) {
-		send(fd, listener->farewell.at, listener->farewell.length,
-		     MSG_NOSIGNAL | MSG_DONTWAIT);
-		close(fd);
-	}
+	turn_one_away(listener);
 	listener->spare = spare_open();
 }
 
@@ -216,6 +223,14 @@ listener_open(struct listener *listener, struct loop *loop, int fd,
 	if (status)
 		listener_close(listener);
 	return status;
+}
+
+void
+listener_turn_away(struct listener *listener)
+{
+	for (int count = 0; count < SOMAXCONN && listener->fd >= 0; count++)
+		if (!turn_one_away(listener))
+			return;
 }
 
 void

@@ -43,6 +43,11 @@ MUST_CHECK enum status listener_bind(const struct endpoint *address, int *fd);
 MUST_CHECK enum status
 listener_open(struct listener *listener, struct loop *loop, int fd,
 	      struct span farewell, listener_accepted *accepted);
+/*
+ * Says the farewell to those that wait in the kernel's queue, who would hear a reset
+ * from listener_close(). Does nothing to a closed one.
+ */
+void listener_turn_away(struct listener *listener);
 /* Also inside accepted; the struct itself must outlive that call. */
 void listener_close(struct listener *listener);
 

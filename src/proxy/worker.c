@@ -119,6 +119,8 @@ worker_stop(struct letter *letter)
 		return;
 	}
 	worker->stopping = true;
+	for (uint32_t i = 0; i < worker->listener_count; i++)
+		listener_turn_away(&worker->listeners[i].listener);
 	close_listeners(worker);
 	reuse_close_all(&worker->reuse);
 	loop_timer_start(&worker->loop, &worker->stop_timer,

@@ -332,6 +332,28 @@ a_file_is_never_replaced(void **state)
 	directory_remove(&address, directory);
 }
 
+static void
+who_waits_hears_the_farewell(void **state)
+{
+	int clients[3];
+	char heard[64];
+
+	(void)state;
+	listen_at("127.0.0.1:0");
+	for (int i = 0; i < 3; i++)
+		clients[i] = client_connect();
+	listener_turn_away(&listener);
+	listener_close(&listener);
+	listener_turn_away(&listener);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(recv(clients[i], heard, sizeof(heard), MSG_WAITALL),
+				 strlen(FAREWELL));
+		assert_memory_equal(heard, FAREWELL, strlen(FAREWELL));
+		close(clients[i]);
+	}
+	assert_int_equal(accepted_count, 0);
+}
+
 int
 main(void)
 {
@@ -343,6 +365,7 @@ main(void)
 		TEST(accepted_may_close_the_listener),
 		TEST(without_descriptors_it_says_farewell_and_pauses),
 		TEST(closing_ends_a_pause),
+		TEST(who_waits_hears_the_farewell),
 		TEST(a_stale_path_is_replaced_a_live_one_not),
 		TEST(a_file_is_never_replaced),
 	};
