@@ -209,7 +209,7 @@ _TCP = (
 )
 _DIALOGUE = (
     "the kernel's TCP work for the client's connection; the server's is warm, and the "
-    "rest, parsing and choosing, is under a tenth"
+    "rest, parsing and choosing, is 10 to 15 %"
 )
 _QUEUEING = (
     "waiting for a processor: generator, balancer and servers share two, and with "
