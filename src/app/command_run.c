@@ -5,11 +5,9 @@
 #include <getopt.h>
 #include <stdio.h>
 
-#define DEFAULT_PATH "/etc/evenpost/evenpost.yaml"
-
 static const char usage[] = "Usage: evenpost run [-c FILE]\n"
 			    "Works in the foreground until SIGTERM or SIGINT.\n\n"
-			    "  -c, --config FILE   (" DEFAULT_PATH ")\n"
+			    "  -c, --config FILE   (" SNAPSHOT_PATH_DEFAULT ")\n"
 			    "  -h, --help\n";
 
 /* Advice is for check: here only what keeps us from working is shown. */
@@ -45,7 +43,7 @@ command_run(int argc, char **argv)
 		{"config", required_argument, NULL, 'c'},
 		{"help", no_argument, NULL, 'h'},
 		{0}};
-	const char *path = DEFAULT_PATH;
+	const char *path = SNAPSHOT_PATH_DEFAULT;
 
 	for (;;) {
 		switch (getopt_long(argc, argv, "c:h", options, NULL)) {
