@@ -6,19 +6,18 @@
 #include <stdlib.h>
 #include <unbound.h>
 
-/* RFC 1035 section 2.3.4; a name in text, with a final dot. */
-#define LABEL_MAX_LENGTH 63
-#define NAME_MAX_LENGTH 254
-
 /* RFC 1035 section 3.2, RFC 3596. */
-enum { TYPE_A = 1, TYPE_AAAA = 28, CLASS_IN = 1 };
+enum { TYPE_A = 1, TYPE_PTR = 12, TYPE_AAAA = 28, CLASS_IN = 1 };
 enum { RCODE_NO_ERROR = 0, RCODE_NAME_ERROR = 3 };
 
 struct resolver {
-	struct ub_ctx *unbound; /* from the first question on with its own thread */
+	struct ub_ctx *unbound; /* from the first question on, with its own thread */
 	struct loop *loop;
 	struct loop_source source;
 	struct list resolutions;
+	enum resolver_mode mode;
+	size_t server_count;
+	struct endpoint servers[];
 };
 
 /*
@@ -30,6 +29,7 @@ struct resolution {
 	struct list link;
 	struct resolver *resolver;
 	struct resolver_query *query;
+	int question_count;
 	struct ub_result *results[2]; /* as query->pending; NULL: none, or an error */
 	struct loop_task task;
 	struct timer patience;
@@ -80,7 +80,8 @@ resolution_answer(struct loop_task *task)
 }
 
 static void
-answer_add(struct resolver_answer *answer, int type, const char *bytes, size_t length)
+answer_add_address(struct resolver_answer *answer, int type, const char *bytes,
+		   size_t length)
 {
 	struct sockaddr_in ipv4 = {.sin_family = AF_INET};
 	struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6};
@@ -102,7 +103,15 @@ answer_add(struct resolver_answer *answer, int type, const char *bytes, size_t l
 	answer->count++;
 }
 
-/* No result, a failed server, or a lie. Else it has addresses or says that none are. */
+static void
+answer_add_name(struct resolver_answer *answer, struct span wire)
+{
+	if (answer->count < RESOLVER_NAMES_MAX &&
+	    domain_name_from_wire(wire, answer->names[answer->count]))
+		answer->count++;
+}
+
+/* No result, a failed server, or a lie. Else it has records or says that none are. */
 static bool
 result_is_failure(const struct ub_result *result)
 {
@@ -113,9 +122,15 @@ result_is_failure(const struct ub_result *result)
 static void
 answer_take(struct resolver_answer *answer, const struct ub_result *result)
 {
-	for (int i = 0; result->havedata && result->data[i]; i++)
-		answer_add(answer, result->qtype, result->data[i],
-			   (size_t)result->len[i]);
+	for (int i = 0; result->havedata && result->data[i]; i++) {
+		const char *bytes = result->data[i];
+		size_t length = (size_t)result->len[i];
+
+		if (result->qtype == TYPE_PTR)
+			answer_add_name(answer, span_of(bytes, length));
+		else
+			answer_add_address(answer, result->qtype, bytes, length);
+	}
 }
 
 /*
@@ -128,7 +143,7 @@ answer_ttl(const struct resolution *resolution)
 	bool found = resolution->answer.status == STATUS_OK;
 	uint32_t shortest = UINT32_MAX;
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < resolution->question_count; i++) {
 		const struct ub_result *result = resolution->results[i];
 		uint32_t ttl;
 
@@ -148,7 +163,7 @@ resolution_finish(struct resolution *resolution, enum status failure)
 	struct resolver_answer *answer = &resolution->answer;
 
 	answer->status = STATUS_NOT_FOUND;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < resolution->question_count; i++) {
 		if (result_is_failure(resolution->results[i]))
 			answer->status = failure;
 		else
@@ -186,121 +201,18 @@ question_ended(struct resolution *resolution, int index, struct ub_result *resul
 
 /* An error comes without a result: each question needs its own function. */
 static void
-ipv4_ended(void *resolution, int error, struct ub_result *result)
+first_ended(void *resolution, int error, struct ub_result *result)
 {
 	question_ended(resolution, 0, error ? NULL : result);
 }
 
 static void
-ipv6_ended(void *resolution, int error, struct ub_result *result)
+second_ended(void *resolution, int error, struct ub_result *result)
 {
 	question_ended(resolution, 1, error ? NULL : result);
 }
 
-static const struct {
-	int type;
-	ub_callback_type ended;
-} questions[2] = {{TYPE_A, ipv4_ended}, {TYPE_AAAA, ipv6_ended}};
-
-static enum status
-unbound_failure(int error)
-{
-	return error == UB_NOMEM ? STATUS_NO_MEMORY : STATUS_SYSTEM;
-}
-
-static enum status
-questions_ask(struct resolution *resolution, const char *name)
-{
-	struct resolver *resolver = resolution->resolver;
-
-	for (int i = 0; i < 2; i++) {
-		int error = ub_resolve_async(resolver->unbound, name, questions[i].type,
-					     CLASS_IN, resolution, questions[i].ended,
-					     &resolution->query->pending[i]);
-
-		if (error)
-			return unbound_failure(error);
-	}
-	loop_timer_start(resolver->loop, &resolution->patience, RESOLVER_PATIENCE);
-	return STATUS_OK;
-}
-
-static bool
-label_is_valid(struct span label)
-{
-	if (span_is_empty(label) || label.length > LABEL_MAX_LENGTH)
-		return false;
-	for (size_t i = 0; i < label.length; i++) {
-		/* libunbound would take a backslash for the begin of an escape */
-		if (label.at[i] <= ' ' || label.at[i] > '~' || label.at[i] == '\\')
-			return false;
-	}
-	return true;
-}
-
-static bool
-name_is_valid(struct span name)
-{
-	if (name.length > NAME_MAX_LENGTH)
-		return false;
-	do {
-		if (!label_is_valid(span_cut(&name, '.')))
-			return false;
-	} while (!span_is_empty(name));
-	return true;
-}
-
-static enum status
-resolution_start(struct resolution *resolution, struct span name)
-{
-	struct resolver_answer *answer = &resolution->answer;
-	char text[NAME_MAX_LENGTH + 1];
-
-	if (endpoint_read_address(name, 0, &answer->addresses[0])) {
-		answer->count = 1;
-		answer->ttl = UINT32_MAX;
-		loop_defer(resolution->resolver->loop, &resolution->task);
-		return STATUS_OK;
-	}
-	if (!name_is_valid(name))
-		return STATUS_INVALID;
-	memcpy(text, name.at, name.length);
-	text[name.length] = 0;
-	return questions_ask(resolution, text);
-}
-
-enum status
-resolver_ask(struct resolver *resolver, struct resolver_query *query, struct span name,
-	     resolver_answered *answered)
-{
-	struct resolution *resolution = calloc(1, sizeof(*resolution));
-	enum status status;
-
-	assert(!query->answer);
-	if (!resolution)
-		return STATUS_NO_MEMORY;
-	resolution->resolver = resolver;
-	resolution->query = query;
-	resolution->task.run = resolution_answer;
-	timer_init(&resolution->patience, patience_ended);
-	list_append(&resolver->resolutions, &resolution->link);
-	*query = (struct resolver_query){
-		.answered = answered,
-		.resolver = resolver,
-		.answer = &resolution->answer,
-	};
-	status = resolution_start(resolution, name);
-	if (status)
-		resolution_free(resolution);
-	return status;
-}
-
-void
-resolver_cancel(struct resolver_query *query)
-{
-	if (query->answer)
-		resolution_free(query_resolution(query));
-}
+static const ub_callback_type question_endings[2] = {first_ended, second_ended};
 
 static void
 resolver_ready(struct loop_source *source)
@@ -338,81 +250,225 @@ forward_as_system(struct ub_ctx *unbound)
 }
 
 static int
-unbound_set_servers(struct ub_ctx *unbound, enum resolver_mode mode,
-		    const struct endpoint *servers, size_t server_count)
+unbound_set_servers(const struct resolver *resolver)
 {
 	int error = UB_NOERROR;
 
-	if (mode == RESOLVER_SYSTEM)
-		return forward_as_system(unbound);
-	for (size_t i = 0; mode == RESOLVER_FORWARD && !error && i < server_count; i++)
-		error = forward_to(unbound, &servers[i]);
+	if (resolver->mode == RESOLVER_SYSTEM)
+		return forward_as_system(resolver->unbound);
+	for (size_t i = 0; !error && i < resolver->server_count; i++)
+		error = forward_to(resolver->unbound, &resolver->servers[i]);
 	return error;
 }
 
 /*
- * libunbound answers for these by itself that they do not exist. In a laboratory or at
- * home they do: the servers that we were told to ask shall say so.
+ * libunbound answers for these, and for the names of private addresses, by itself that
+ * they do not exist. In a laboratory or at home they do: the servers that we were told
+ * to ask shall say so.
  */
 static int
 unbound_open_zones(struct ub_ctx *unbound)
 {
-	int error = ub_ctx_zone_add(unbound, "test.", "transparent");
+	int error = ub_ctx_set_option(unbound, "unblock-lan-zones:", "yes");
 
+	if (!error)
+		error = ub_ctx_zone_add(unbound, "test.", "transparent");
 	return error ? error : ub_ctx_zone_add(unbound, "home.arpa.", "transparent");
 }
 
 static int
-unbound_set_up(struct ub_ctx *unbound, enum resolver_mode mode,
-	       const struct endpoint *servers, size_t server_count)
+unbound_set_up(const struct resolver *resolver)
 {
+	struct ub_ctx *unbound = resolver->unbound;
 	int error;
 
 	ub_ctx_debugout(unbound, NULL); /* standard error belongs to our log */
 	error = ub_ctx_async(unbound, 1);
 	if (!error)
-		error = unbound_set_servers(unbound, mode, servers, server_count);
-	if (!error && mode != RESOLVER_RECURSIVE)
+		error = unbound_set_servers(resolver);
+	if (!error && resolver->mode != RESOLVER_RECURSIVE)
 		error = unbound_open_zones(unbound); /* the last: it ends the set-up */
 	return error;
+}
+
+static enum status
+unbound_failure(int error)
+{
+	return error == UB_NOMEM ? STATUS_NO_MEMORY : STATUS_SYSTEM;
+}
+
+static void
+unbound_close(struct resolver *resolver)
+{
+	loop_remove(&resolver->source);
+	if (resolver->unbound)
+		ub_ctx_delete(resolver->unbound);
+	resolver->unbound = NULL;
+}
+
+/* Does nothing when it is open; what failed is tried again by the next question. */
+static enum status
+unbound_open(struct resolver *resolver)
+{
+	enum status status;
+	int error;
+
+	if (resolver->unbound)
+		return STATUS_OK;
+	resolver->unbound = ub_ctx_create();
+	if (!resolver->unbound)
+		return STATUS_NO_MEMORY;
+	error = unbound_set_up(resolver);
+	status = error ? unbound_failure(error)
+		       : loop_add_level(resolver->loop, &resolver->source,
+					ub_fd(resolver->unbound), resolver_ready);
+	if (status)
+		unbound_close(resolver);
+	return status;
+}
+
+static enum status
+question_ask(struct resolution *resolution, int type, const char *name)
+{
+	struct resolver *resolver = resolution->resolver;
+	int index = resolution->question_count++;
+	int error = ub_resolve_async(resolver->unbound, name, type, CLASS_IN,
+				     resolution, question_endings[index],
+				     &resolution->query->pending[index]);
+
+	return error ? unbound_failure(error) : STATUS_OK;
+}
+
+static enum status
+ask_addresses(struct resolution *resolution, struct span name)
+{
+	struct resolver *resolver = resolution->resolver;
+	char text[DOMAIN_NAME_SIZE + 1]; /* there may be a final dot */
+	enum status status;
+
+	if (!domain_name_is_valid(name))
+		return STATUS_INVALID;
+	memcpy(text, name.at, name.length);
+	text[name.length] = 0;
+	status = unbound_open(resolver);
+	if (status == STATUS_OK)
+		status = question_ask(resolution, TYPE_A, text);
+	if (status == STATUS_OK)
+		status = question_ask(resolution, TYPE_AAAA, text);
+	return status;
+}
+
+static enum status
+ask_names(struct resolution *resolution, const struct endpoint *address)
+{
+	char name[DOMAIN_NAME_SIZE];
+	enum status status;
+
+	if (!domain_name_of_address(address, name))
+		return STATUS_INVALID;
+	status = unbound_open(resolution->resolver);
+	return status == STATUS_OK ? question_ask(resolution, TYPE_PTR, name) : status;
+}
+
+/* NULL: no memory. */
+static struct resolution *
+resolution_new(struct resolver *resolver, struct resolver_query *query,
+	       resolver_answered *answered)
+{
+	struct resolution *resolution = calloc(1, sizeof(*resolution));
+
+	assert(!query->answer);
+	if (!resolution)
+		return NULL;
+	resolution->resolver = resolver;
+	resolution->query = query;
+	resolution->task.run = resolution_answer;
+	timer_init(&resolution->patience, patience_ended);
+	list_append(&resolver->resolutions, &resolution->link);
+	*query = (struct resolver_query){
+		.answered = answered,
+		.resolver = resolver,
+		.answer = &resolution->answer,
+	};
+	return resolution;
+}
+
+/* status: of asking the questions. */
+static enum status
+resolution_begin(struct resolution *resolution, enum status status)
+{
+	if (status == STATUS_OK)
+		loop_timer_start(resolution->resolver->loop, &resolution->patience,
+				 RESOLVER_PATIENCE);
+	else
+		resolution_free(resolution);
+	return status;
+}
+
+enum status
+resolver_ask(struct resolver *resolver, struct resolver_query *query, struct span name,
+	     resolver_answered *answered)
+{
+	struct resolution *resolution = resolution_new(resolver, query, answered);
+	struct resolver_answer *answer;
+
+	if (!resolution)
+		return STATUS_NO_MEMORY;
+	answer = &resolution->answer;
+	if (endpoint_read_address(name, 0, &answer->addresses[0])) {
+		answer->count = 1;
+		answer->ttl = UINT32_MAX;
+		loop_defer(resolver->loop, &resolution->task);
+		return STATUS_OK;
+	}
+	return resolution_begin(resolution, ask_addresses(resolution, name));
+}
+
+enum status
+resolver_ask_name(struct resolver *resolver, struct resolver_query *query,
+		  const struct endpoint *address, resolver_answered *answered)
+{
+	struct resolution *resolution = resolution_new(resolver, query, answered);
+
+	if (!resolution)
+		return STATUS_NO_MEMORY;
+	return resolution_begin(resolution, ask_names(resolution, address));
+}
+
+void
+resolver_cancel(struct resolver_query *query)
+{
+	if (query->answer)
+		resolution_free(query_resolution(query));
 }
 
 enum status
 resolver_open(struct resolver **resolver, struct loop *loop, enum resolver_mode mode,
 	      const struct endpoint *servers, size_t server_count)
 {
-	struct resolver *made = calloc(1, sizeof(*made));
-	enum status status = STATUS_NO_MEMORY;
-	int error;
+	size_t size = server_count * sizeof(*servers);
+	struct resolver *made = calloc(1, sizeof(*made) + size);
 
-	assert(mode != RESOLVER_FORWARD || server_count > 0);
+	assert(mode == RESOLVER_FORWARD ? server_count > 0 : server_count == 0);
 	if (!made)
 		return STATUS_NO_MEMORY;
 	made->loop = loop;
+	made->mode = mode;
+	made->server_count = server_count;
+	if (size)
+		memcpy(made->servers, servers, size);
 	list_init(&made->resolutions);
-	made->unbound = ub_ctx_create();
-	if (!made->unbound)
-		goto fail;
-	error = unbound_set_up(made->unbound, mode, servers, server_count);
-	status = error ? unbound_failure(error)
-		       : loop_add_level(loop, &made->source, ub_fd(made->unbound),
-					resolver_ready);
-	if (status)
-		goto fail;
 	*resolver = made;
 	return STATUS_OK;
-fail:
-	resolver_close(made);
-	return status;
 }
 
 void
 resolver_close(struct resolver *resolver)
 {
+	if (!resolver)
+		return;
 	LIST_EACH (&resolver->resolutions, at)
 		resolution_free(CONTAINER_OF(at, struct resolution, link));
-	loop_remove(&resolver->source);
-	if (resolver->unbound)
-		ub_ctx_delete(resolver->unbound);
+	unbound_close(resolver);
 	free(resolver);
 }

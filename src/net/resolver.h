@@ -1,6 +1,7 @@
 /*
- * resolver: names to addresses through libunbound, on the control thread's loop alone:
- * asynchronous, with the TTL, cached by libunbound.
+ * resolver: names to addresses and addresses to names through libunbound, on the
+ * control thread's loop alone: asynchronous, with the TTL, cached by libunbound, which
+ * is opened by the first question.
  * Owner: the control thread. Thread: owner. Allocates.
  */
 #ifndef EVENPOST_NET_RESOLVER_H
@@ -9,6 +10,7 @@
 #include "base/endpoint.h"
 #include "base/span.h"
 #include "base/status.h"
+#include "net/domain_name.h"
 #include "net/loop.h"
 
 struct resolver;
@@ -20,6 +22,7 @@ enum resolver_mode {
 };
 
 #define RESOLVER_ADDRESSES_MAX 32
+#define RESOLVER_NAMES_MAX 4
 /* Milliseconds that a question may take. */
 #define RESOLVER_PATIENCE 10000
 
@@ -27,8 +30,12 @@ struct resolver_answer {
 	enum status status; /* OK, NOT_FOUND, TIMEOUT, SYSTEM (servers failed) */
 	uint32_t ttl;       /* seconds, also of NOT_FOUND; UINT32_MAX: for ever */
 	unsigned count;
-	struct endpoint
-		addresses[RESOLVER_ADDRESSES_MAX]; /* port 0; IPv4 before IPv6 */
+	union {
+		/* of resolver_ask(): port 0; IPv4 before IPv6 */
+		struct endpoint addresses[RESOLVER_ADDRESSES_MAX];
+		/* of resolver_ask_name() */
+		char names[RESOLVER_NAMES_MAX][DOMAIN_NAME_SIZE];
+	};
 };
 
 struct resolver_query;
@@ -39,7 +46,7 @@ resolver_answered(struct resolver_query *query, const struct resolver_answer *an
 struct resolver_query {
 	resolver_answered *answered;
 	struct resolver *resolver;
-	int pending[2]; /* libunbound's ids of the A and AAAA questions; 0: none */
+	int pending[2]; /* libunbound's ids of the questions; 0: none */
 	struct resolver_answer
 		*answer; /* while it runs, else NULL; zero the query first */
 };
@@ -48,7 +55,7 @@ struct resolver_query {
 MUST_CHECK enum status
 resolver_open(struct resolver **resolver, struct loop *loop, enum resolver_mode mode,
 	      const struct endpoint *servers, size_t server_count);
-/* Cancels what is still asked. */
+/* Cancels what is still asked. NULL: does nothing. */
 void resolver_close(struct resolver *resolver);
 
 /*
@@ -60,6 +67,13 @@ void resolver_close(struct resolver *resolver);
 MUST_CHECK enum status
 resolver_ask(struct resolver *resolver, struct resolver_query *query, struct span name,
 	     resolver_answered *answered);
+/*
+ * The same with the names of an address (PTR), as domain_name_from_wire() passes them;
+ * there are none where it passes none. STATUS_INVALID: it is neither IPv4 nor IPv6.
+ */
+MUST_CHECK enum status
+resolver_ask_name(struct resolver *resolver, struct resolver_query *query,
+		  const struct endpoint *address, resolver_answered *answered);
 void resolver_cancel(struct resolver_query *query);
 
 #endif

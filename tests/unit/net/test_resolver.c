@@ -1,178 +1,77 @@
 /* The resolver, against a DNS server of our own on the same loop. */
 #include "net/resolver.h"
 
-#include <arpa/inet.h>
+#include "dns_server.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 /* cmocka wants the above first */
 #include <cmocka.h>
 
-enum { A = 1, AAAA = 28 };
-enum { NO_ERROR = 0, FAILED = 2, NO_NAME = 3, SILENT = 255 };
-
-/* What the server says; to what is not listed: no error, and no data. */
-struct zone_row {
-	const char *name;
-	int type;
-	uint32_t ttl;
-	unsigned copies; /* of the record, the last octet counting up; 0: rcode alone */
-	const char *address;
-	int rcode;
-};
+/* Behind the last octet of 192.0.2.…; of 2001:db8::10. */
+#define NET ".2.0.192.in-addr.arpa"
+#define NAMES_OF_IPV6                                                                  \
+	"0.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"
 
 static const struct zone_row zone[] = {
-	{"four.example.net", A, 3600, 1, "192.0.2.10", NO_ERROR},
-	{"six.example.net", AAAA, 3600, 1, "2001:db8::10", NO_ERROR},
-	{"both.example.net", A, 3600, 2, "192.0.2.10", NO_ERROR},
-	{"both.example.net", AAAA, 300, 1, "2001:db8::10", NO_ERROR},
-	{"many.example.net", A, 3600, 40, "192.0.2.10", NO_ERROR},
-	{"many.example.net", AAAA, 3600, 1, "2001:db8::10", NO_ERROR},
-	{"none.example.net", A, 0, 0, NULL, NO_NAME},
-	{"none.example.net", AAAA, 0, 0, NULL, NO_NAME},
-	{"broken.example.net", A, 0, 0, NULL, FAILED},
-	{"broken.example.net", AAAA, 0, 0, NULL, FAILED},
-	{"half.example.net", A, 3600, 1, "192.0.2.10", NO_ERROR},
-	{"half.example.net", AAAA, 0, 0, NULL, FAILED},
-	{"otherhalf.example.net", AAAA, 0, 0, NULL, FAILED},
-	{"silent.example.net", A, 0, 0, NULL, SILENT},
-	{"silent.example.net", AAAA, 0, 0, NULL, SILENT},
-	{"hub.test", A, 3600, 1, "192.0.2.10", NO_ERROR},
-	{"hub.home.arpa", A, 3600, 1, "192.0.2.10", NO_ERROR},
+	{"four.example.net", DNS_A, 3600, 1, "192.0.2.10", DNS_NO_ERROR},
+	{"six.example.net", DNS_AAAA, 3600, 1, "2001:db8::10", DNS_NO_ERROR},
+	{"both.example.net", DNS_A, 3600, 2, "192.0.2.10", DNS_NO_ERROR},
+	{"both.example.net", DNS_AAAA, 300, 1, "2001:db8::10", DNS_NO_ERROR},
+	{"many.example.net", DNS_A, 3600, 40, "192.0.2.10", DNS_NO_ERROR},
+	{"many.example.net", DNS_AAAA, 3600, 1, "2001:db8::10", DNS_NO_ERROR},
+	{"none.example.net", DNS_A, 0, 0, NULL, DNS_NO_NAME},
+	{"none.example.net", DNS_AAAA, 0, 0, NULL, DNS_NO_NAME},
+	{"broken.example.net", DNS_A, 0, 0, NULL, DNS_FAILED},
+	{"broken.example.net", DNS_AAAA, 0, 0, NULL, DNS_FAILED},
+	{"half.example.net", DNS_A, 3600, 1, "192.0.2.10", DNS_NO_ERROR},
+	{"half.example.net", DNS_AAAA, 0, 0, NULL, DNS_FAILED},
+	{"otherhalf.example.net", DNS_AAAA, 0, 0, NULL, DNS_FAILED},
+	{"silent.example.net", DNS_A, 0, 0, NULL, DNS_SILENT},
+	{"silent.example.net", DNS_AAAA, 0, 0, NULL, DNS_SILENT},
+	{"hub.test", DNS_A, 3600, 1, "192.0.2.10", DNS_NO_ERROR},
+	{"hub.home.arpa", DNS_A, 3600, 1, "192.0.2.10", DNS_NO_ERROR},
+	{"10" NET, DNS_PTR, 3600, 1, "mail.example.net", DNS_NO_ERROR},
+	{"11" NET, DNS_PTR, 3600, 1, "MX_1.Example.NET", DNS_NO_ERROR},
+	{"12" NET, DNS_PTR, 300, 1, "a.example.net", DNS_NO_ERROR},
+	{"12" NET, DNS_PTR, 300, 1, "b.example.net", DNS_NO_ERROR},
+	{"13" NET, DNS_PTR, 3600, 9, "host-a", DNS_NO_ERROR},
+	{"14" NET, DNS_PTR, 3600, 1, "a b.example.net", DNS_NO_ERROR},
+	{"15" NET, DNS_PTR, 3600, 1, "a\r\n250 ok.example.net", DNS_NO_ERROR},
+	{"16" NET, DNS_PTR, 3600, 1, "\xfc.example.net", DNS_NO_ERROR},
+	{"17" NET, DNS_PTR, 3600, 1, "192.0.2.17", DNS_NO_ERROR},
+	{"18" NET, DNS_PTR, 3600, 1, "", DNS_NO_ERROR},
+	{"19" NET, DNS_PTR, 3600, 1, "a b.example.net", DNS_NO_ERROR},
+	{"19" NET, DNS_PTR, 3600, 1, "good.example.net", DNS_NO_ERROR},
+	{"20" NET, DNS_PTR, 0, 0, NULL, DNS_NO_NAME},
+	{"21" NET, DNS_PTR, 0, 0, NULL, DNS_FAILED},
+	{"22" NET, DNS_PTR, 0, 0, NULL, DNS_SILENT},
+	{"9.2.0.10.in-addr.arpa", DNS_PTR, 3600, 1, "hub.example.net", DNS_NO_ERROR},
+	{NAMES_OF_IPV6, DNS_PTR, 3600, 1, "six.example.net", DNS_NO_ERROR},
 };
 
 static struct loop loop;
-static struct loop_source server;
-static int server_fd;
-static unsigned asked;
+static struct dns_server server;
 static struct resolver *resolver;
-
-static const struct zone_row *
-zone_find(const char *name, int type)
-{
-	for (size_t i = 0; i < sizeof(zone) / sizeof(zone[0]); i++) {
-		if (zone[i].type == type && !strcasecmp(zone[i].name, name))
-			return &zone[i];
-	}
-	return NULL;
-}
-
-/* The question's name with dots; returns what follows it. */
-static const uint8_t *
-name_read(const uint8_t *at, char text[256])
-{
-	size_t length = 0;
-
-	for (; *at; at += 1 + *at) {
-		memcpy(text + length, at + 1, *at);
-		length += *at;
-		text[length++] = '.';
-	}
-	text[length ? length - 1 : 0] = 0;
-	return at + 1;
-}
-
-static size_t
-record_write(uint8_t *at, const struct zone_row *row, unsigned copy)
-{
-	const uint16_t length = row->type == A ? 4 : 16;
-	const uint32_t ttl = htonl(row->ttl);
-	const uint8_t head[] = {0xc0, 12, 0, (uint8_t)row->type, 0, 1};
-
-	memcpy(at, head, sizeof(head));
-	memcpy(at + 6, &ttl, sizeof(ttl));
-	at[10] = 0;
-	at[11] = (uint8_t)length;
-	inet_pton(row->type == A ? AF_INET : AF_INET6, row->address, at + 12);
-	at[12 + length - 1] += (uint8_t)copy;
-	return 12u + length;
-}
-
-/* SOA, root names and all: what is not there may be remembered for a minute. */
-static size_t
-absence_write(uint8_t *at)
-{
-	const uint8_t record[34] = {0xc0, 12, 0,  6, 0,  1,        0,
-				    0,    0,  60, 0, 22, [33] = 60};
-
-	memcpy(at, record, sizeof(record));
-	return sizeof(record);
-}
-
-/* Makes the query in place into its answer; returns its length, 0 for none. */
-static size_t
-answer_write(uint8_t packet[2048])
-{
-	char name[256];
-	const uint8_t *type = name_read(packet + 12, name);
-	const struct zone_row *row = zone_find(name, type[1]);
-	size_t length = (size_t)(type + 4 - packet);
-	const int rcode = row ? row->rcode : NO_ERROR;
-	const unsigned copies = row ? row->copies : 0;
-	const bool absent = copies == 0 && rcode != FAILED;
-	const uint8_t counts[] = {0, 1, 0, (uint8_t)copies, 0, absent, 0, 0};
-
-	if (rcode == SILENT)
-		return 0;
-	packet[2] = 0x81;
-	packet[3] = (uint8_t)(0x80 | rcode);
-	memcpy(packet + 4, counts, sizeof(counts));
-	for (unsigned copy = 0; copy < copies; copy++)
-		length += record_write(packet + length, row, copy);
-	if (absent)
-		length += absence_write(packet + length);
-	return length;
-}
-
-static void
-server_ready(struct loop_source *source)
-{
-	struct sockaddr_storage from;
-	struct sockaddr *client = (struct sockaddr *)&from;
-	socklen_t from_length = sizeof(from);
-	uint8_t packet[2048] = {0};
-	size_t length;
-
-	source->ready = 0;
-	if (recvfrom(server_fd, packet, 512, MSG_DONTWAIT, client, &from_length) < 12)
-		return;
-	asked++;
-	length = answer_write(packet);
-	if (length)
-		sendto(server_fd, packet, length, 0, client, from_length);
-}
 
 static int
 setup(void **state)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t length = sizeof(address);
-	struct endpoint at;
-
 	(void)state;
-	asked = 0;
-	server_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (loop_open(&loop) || server_fd < 0 ||
-	    bind(server_fd, (struct sockaddr *)&address, length) < 0 ||
-	    getsockname(server_fd, (struct sockaddr *)&address, &length) < 0 ||
-	    loop_add_level(&loop, &server, server_fd, server_ready))
+	if (loop_open(&loop) ||
+	    dns_server_open(&server, &loop, zone, sizeof(zone) / sizeof(zone[0])))
 		return -1;
-	endpoint_from_sockaddr(&at, (struct sockaddr *)&address, length);
-	return resolver_open(&resolver, &loop, RESOLVER_FORWARD, &at, 1);
+	return resolver_open(&resolver, &loop, RESOLVER_FORWARD, &server.address, 1);
 }
 
 static int
 teardown(void **state)
 {
 	(void)state;
-	if (resolver)
-		resolver_close(resolver);
+	resolver_close(resolver);
 	resolver = NULL;
-	loop_remove(&server);
-	close(server_fd);
+	dns_server_close(&server);
 	loop_close(&loop);
 	return 0;
 }
@@ -310,6 +209,79 @@ resolves(void **state)
 	assert_int_equal(asker.answers, row->asked == STATUS_OK);
 }
 
+struct name_row {
+	const char *name;
+	const char *address;
+	enum status status;
+	unsigned count;
+	uint32_t ttl; /* about */
+	const char *first;
+};
+
+static const struct name_row name_rows[] = {
+	{"a name", "192.0.2.10", STATUS_OK, 1, 3600, "mail.example.net"},
+	{"in lower case", "192.0.2.11", STATUS_OK, 1, 3600, "mx_1.example.net"},
+	{"two names", "192.0.2.12", STATUS_OK, 2, 300, NULL},
+	{"more names than there is room for", "192.0.2.13", STATUS_OK,
+	 RESOLVER_NAMES_MAX, 3600, NULL},
+	{"a name with a blank", "192.0.2.14", STATUS_NOT_FOUND, 0, 0, NULL},
+	{"a name with an end of line", "192.0.2.15", STATUS_NOT_FOUND, 0, 0, NULL},
+	{"a name with eight bits", "192.0.2.16", STATUS_NOT_FOUND, 0, 0, NULL},
+	{"an address for a name", "192.0.2.17", STATUS_NOT_FOUND, 0, 0, NULL},
+	{"the root for a name", "192.0.2.18", STATUS_NOT_FOUND, 0, 0, NULL},
+	{"a good name beside a bad one", "192.0.2.19", STATUS_OK, 1, 3600,
+	 "good.example.net"},
+	{"no such name", "192.0.2.20", STATUS_NOT_FOUND, 0, 60, NULL},
+	{"no names", "192.0.2.99", STATUS_NOT_FOUND, 0, 60, NULL},
+	{"the server fails", "192.0.2.21", STATUS_SYSTEM, 0, 0, NULL},
+	{"a private address", "10.0.2.9", STATUS_OK, 1, 3600, "hub.example.net"},
+	{"IPv6", "2001:db8::10", STATUS_OK, 1, 3600, "six.example.net"},
+	{"this machine", "127.0.0.1", STATUS_OK, 1, 0, "localhost"},
+	{"a path", "unix:/run/socket", STATUS_INVALID, 0, 0, NULL},
+};
+#define NAME_ROW_COUNT (sizeof(name_rows) / sizeof(name_rows[0]))
+
+static enum status
+ask_name(struct asker *asker, const char *address)
+{
+	struct span text = span_from_string(address);
+	struct endpoint endpoint;
+
+	assert_true(endpoint_read_address(text, 25, &endpoint) ||
+		    endpoint_read(text, &endpoint));
+	return resolver_ask_name(resolver, &asker->query, &endpoint, answered);
+}
+
+static void
+assert_names(const struct resolver_answer *answer, const struct name_row *row)
+{
+	assert_int_equal(answer->status, row->status);
+	assert_int_equal(answer->count, row->count);
+	if (row->ttl)
+		assert_in_range(answer->ttl, row->ttl / 2, row->ttl);
+	if (row->first)
+		assert_string_equal(answer->names[0], row->first);
+}
+
+static void
+resolves_names(void **state)
+{
+	const struct name_row *row = *state;
+	struct asker asker = {0};
+	bool asks = row->status != STATUS_INVALID;
+
+	assert_int_equal(ask_name(&asker, row->address),
+			 asks ? STATUS_OK : row->status);
+	assert_int_equal(asker.answers, 0);
+	if (asks) {
+		rounds_until(&asker, 1);
+		assert_names(&asker.answer, row);
+	}
+	assert_null(asker.query.answer);
+	loop_round(&loop, 0);
+	assert_int_equal(asker.answers, asks);
+}
+
 static void
 ask(struct asker *asker, const char *host)
 {
@@ -327,11 +299,11 @@ an_answer_is_cached(void **state)
 	(void)state;
 	ask(&asker, "both.example.net");
 	rounds_until(&asker, 1);
-	before = asked;
+	before = server.asked;
 	ask(&asker, "both.example.net");
 	rounds_until(&asker, 2);
 	assert_int_equal(asker.answer.count, 3);
-	assert_int_equal(asked, before);
+	assert_int_equal(server.asked, before);
 }
 
 static void
@@ -374,7 +346,7 @@ patience_ends(void **state)
 
 	(void)state;
 	ask(&asker, "silent.example.net");
-	while (asked < 2)
+	while (server.asked < 2)
 		loop_round(&loop, 1000000);
 	assert_int_equal(asker.answers, 0);
 	timer_wheel_advance(&loop.timers, loop.now + RESOLVER_PATIENCE + TIMER_TICK);
@@ -384,20 +356,53 @@ patience_ends(void **state)
 }
 
 static void
-closing_cancels(void **state)
+patience_for_names_ends(void **state)
 {
 	struct asker asker = {0};
 
 	(void)state;
+	assert_int_equal(ask_name(&asker, "192.0.2.22"), STATUS_OK);
+	while (server.asked < 1)
+		loop_round(&loop, 1000000);
+	timer_wheel_advance(&loop.timers, loop.now + RESOLVER_PATIENCE + TIMER_TICK);
+	loop_round(&loop, 0);
+	assert_int_equal(asker.answers, 1);
+	assert_int_equal(asker.answer.status, STATUS_TIMEOUT);
+}
+
+static void
+a_cancelled_name_is_not_answered(void **state)
+{
+	struct asker cancelled = {0};
+	struct asker other = {0};
+
+	(void)state;
+	assert_int_equal(ask_name(&cancelled, "192.0.2.10"), STATUS_OK);
+	assert_int_equal(ask_name(&other, "192.0.2.11"), STATUS_OK);
+	resolver_cancel(&cancelled.query);
+	rounds_until(&other, 1);
+	assert_int_equal(cancelled.answers, 0);
+	assert_int_equal(loop.timers.running, 0);
+}
+
+static void
+closing_cancels(void **state)
+{
+	struct asker asker = {0};
+	struct asker of_names = {0};
+
+	(void)state;
 	ask(&asker, "silent.example.net");
-	while (asked < 1)
+	assert_int_equal(ask_name(&of_names, "192.0.2.22"), STATUS_OK);
+	while (server.asked < 1)
 		loop_round(&loop, 1000000);
 	resolver_close(resolver);
 	resolver = NULL;
 	assert_null(asker.query.answer);
+	assert_null(of_names.query.answer);
 	assert_int_equal(loop.timers.running, 0);
 	loop_round(&loop, 0);
-	assert_int_equal(asker.answers, 0);
+	assert_int_equal(asker.answers + of_names.answers, 0);
 }
 
 static void
@@ -417,26 +422,40 @@ the_system_knows_localhost(void **state)
 		assert_true(endpoint_is_loopback(&asker.answer.addresses[i]));
 }
 
+static struct CMUnitTest
+test_of(const char *name, CMUnitTestFunction function, const void *row)
+{
+	return (struct CMUnitTest){.name = name,
+				   .test_func = function,
+				   .setup_func = setup,
+				   .teardown_func = teardown,
+				   .initial_state = (void *)(uintptr_t)row};
+}
+
 int
 main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	struct CMUnitTest each[ROW_COUNT];
+	struct CMUnitTest each_name[NAME_ROW_COUNT];
 	const struct CMUnitTest tests[] = {
 		TEST(an_answer_is_cached),
 		TEST(an_answered_query_may_ask_again),
 		TEST(a_cancelled_query_is_not_answered),
+		TEST(a_cancelled_name_is_not_answered),
 		TEST(patience_ends),
+		TEST(patience_for_names_ends),
 		TEST(closing_cancels),
 		TEST(the_system_knows_localhost),
 	};
 
 	for (size_t i = 0; i < ROW_COUNT; i++)
-		each[i] = (struct CMUnitTest){.name = rows[i].name,
-					      .test_func = resolves,
-					      .setup_func = setup,
-					      .teardown_func = teardown,
-					      .initial_state = (void *)&rows[i]};
+		each[i] = test_of(rows[i].name, resolves, &rows[i]);
+	for (size_t i = 0; i < NAME_ROW_COUNT; i++)
+		each_name[i] =
+			test_of(name_rows[i].name, resolves_names, &name_rows[i]);
 	return cmocka_run_group_tests_name("resolver", each, NULL, NULL) +
+	       cmocka_run_group_tests_name("names of addresses", each_name, NULL,
+					   NULL) +
 	       cmocka_run_group_tests_name("resolver queries", tests, NULL, NULL);
 }
