@@ -133,36 +133,19 @@ collect(struct addresses *addresses, const struct pool *pool)
 	}
 }
 
-static enum status
-open_resolver(struct addresses *addresses, const struct snapshot *snapshot)
-{
-	static const enum resolver_mode modes[] = {[DNS_SYSTEM] = RESOLVER_SYSTEM,
-						   [DNS_RECURSIVE] = RESOLVER_RECURSIVE,
-						   [DNS_ADDRESSES] = RESOLVER_FORWARD};
-
-	return resolver_open(&addresses->resolver, addresses->loop,
-			     modes[snapshot->dns.mode], snapshot->dns.servers,
-			     snapshot->dns.server_count);
-}
-
 enum status
-addresses_open(struct addresses **result, struct loop *loop, struct snapshot *snapshot)
+addresses_open(struct addresses **result, struct loop *loop, struct resolver *resolver,
+	       struct snapshot *snapshot)
 {
 	size_t size = count_servers(snapshot) * sizeof(struct named_server);
 	struct addresses *addresses = calloc(1, sizeof(*addresses) + size);
-	enum status status = STATUS_OK;
 
 	if (!addresses)
 		return STATUS_NO_MEMORY;
 	addresses->loop = loop;
+	addresses->resolver = resolver;
 	for (uint32_t i = 0; i < snapshot->pool_count; i++)
 		collect(addresses, snapshot->pools[i].pool);
-	if (addresses->count)
-		status = open_resolver(addresses, snapshot);
-	if (status != STATUS_OK) {
-		free(addresses);
-		return status;
-	}
 	for (uint32_t i = 0; i < addresses->count; i++)
 		ask(&addresses->servers[i]);
 	*result = addresses;
@@ -174,9 +157,9 @@ addresses_close(struct addresses *addresses)
 {
 	if (!addresses)
 		return;
-	for (uint32_t i = 0; i < addresses->count; i++)
+	for (uint32_t i = 0; i < addresses->count; i++) {
 		loop_timer_stop(addresses->loop, &addresses->servers[i].timer);
-	if (addresses->resolver)
-		resolver_close(addresses->resolver);
+		resolver_cancel(&addresses->servers[i].query);
+	}
 	free(addresses);
 }

@@ -11,10 +11,13 @@
 #include "net/loop.h"
 
 struct addresses;
+struct resolver;
 
-/* The snapshot must outlive it. Without host names no resolver is opened. */
-MUST_CHECK enum status addresses_open(struct addresses **addresses, struct loop *loop,
-				      struct snapshot *snapshot);
+/* The resolver and the snapshot must outlive it. Without host names nothing is asked.
+ */
+MUST_CHECK enum status
+addresses_open(struct addresses **addresses, struct loop *loop,
+	       struct resolver *resolver, struct snapshot *snapshot);
 void addresses_close(struct addresses *addresses);
 
 #endif

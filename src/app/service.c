@@ -8,6 +8,7 @@
 #include "app/notify.h"
 #include "health/monitor.h"
 #include "net/mailbox.h"
+#include "net/resolver.h"
 #include "proxy/worker.h"
 
 #include <errno.h>
@@ -42,6 +43,7 @@ struct service {
 	struct mailbox mailbox;
 	sigset_t signal_set;
 	struct loop_source signals;
+	struct resolver *resolver;
 	struct monitor *monitor;
 	struct addresses *addresses;
 	struct admin *admin;
@@ -275,6 +277,20 @@ init_proxy(struct service *service)
 	return status;
 }
 
+/* One for all that the control thread asks, so that it has one cache. */
+static enum status
+open_resolver(struct service *service)
+{
+	static const enum resolver_mode modes[] = {[DNS_SYSTEM] = RESOLVER_SYSTEM,
+						   [DNS_RECURSIVE] = RESOLVER_RECURSIVE,
+						   [DNS_ADDRESSES] = RESOLVER_FORWARD};
+	const struct snapshot *snapshot = service->snapshot;
+
+	return resolver_open(&service->resolver, &service->loop,
+			     modes[snapshot->dns.mode], snapshot->dns.servers,
+			     snapshot->dns.server_count);
+}
+
 static enum status
 open_control(struct service *service)
 {
@@ -282,6 +298,8 @@ open_control(struct service *service)
 
 	if (status == STATUS_OK)
 		status = watch_signals(service);
+	if (status == STATUS_OK)
+		status = open_resolver(service);
 	if (status == STATUS_OK)
 		status = init_proxy(service);
 	return status;
@@ -307,8 +325,8 @@ open_doors(struct service *service)
 static enum status
 watch_servers(struct service *service)
 {
-	enum status status =
-		addresses_open(&service->addresses, &service->loop, service->snapshot);
+	enum status status = addresses_open(&service->addresses, &service->loop,
+					    service->resolver, service->snapshot);
 
 	if (status == STATUS_OK)
 		status = monitor_watch(service->monitor, service->snapshot);
@@ -322,6 +340,7 @@ close_all(struct service *service)
 {
 	admin_close(service->admin);
 	addresses_close(service->addresses);
+	resolver_close(service->resolver);
 	monitor_free(service->monitor);
 	for (uint32_t i = 0; i < service->proxy.worker_count; i++)
 		worker_fini(&service->proxy.workers[i]);
