@@ -9,6 +9,7 @@
 #include "health/monitor.h"
 #include "net/mailbox.h"
 #include "net/resolver.h"
+#include "proxy/names.h"
 #include "proxy/worker.h"
 
 #include <errno.h>
@@ -301,6 +302,9 @@ open_control(struct service *service)
 	if (status == STATUS_OK)
 		status = open_resolver(service);
 	if (status == STATUS_OK)
+		status = names_open(&service->proxy.names, &service->loop,
+				    service->resolver, NAMES_PATIENCE);
+	if (status == STATUS_OK)
 		status = init_proxy(service);
 	return status;
 }
@@ -340,6 +344,7 @@ close_all(struct service *service)
 {
 	admin_close(service->admin);
 	addresses_close(service->addresses);
+	names_close(service->proxy.names); /* gives back to the workers: before them */
 	resolver_close(service->resolver);
 	monitor_free(service->monitor);
 	for (uint32_t i = 0; i < service->proxy.worker_count; i++)

@@ -214,6 +214,8 @@ worker_init(struct worker *worker, struct proxy *proxy, uint32_t index)
 	worker->nudge_letter.open = on_nudge;
 	timer_init(&worker->stop_timer, on_stop_timeout);
 	reuse_init(&worker->reuse, worker);
+	name_cache_init(&worker->name_cache, proxy->names, &worker->mailbox,
+			&worker->loop);
 	status = loop_open(&worker->loop);
 	return status == STATUS_OK ? mailbox_open(&worker->mailbox, &worker->loop)
 				   : status;
@@ -265,6 +267,7 @@ worker_fini(struct worker *worker)
 	}
 	reap(&worker->reap);
 	mailbox_close(&worker->mailbox);
+	name_cache_fini(&worker->name_cache);
 	loop_close(&worker->loop);
 	slab_fini(&worker->sessions);
 	slab_fini(&worker->transactions);

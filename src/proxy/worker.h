@@ -12,6 +12,7 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/mailbox.h"
+#include "proxy/name_cache.h"
 #include "proxy/reuse.h"
 #include "proxy/tally.h"
 
@@ -23,6 +24,7 @@ struct proxy {
 	struct tally *tallies; /* by listener index */
 	struct worker *workers;
 	uint32_t worker_count;
+	struct names *names; /* of clients; on the control thread */
 	uint32_t tag; /* tells the ids of one run of the program from another's */
 };
 
@@ -48,6 +50,7 @@ struct worker {
 	struct list dead_upstreams;
 	struct loop_task reap;
 	struct reuse reuse;
+	struct name_cache name_cache;
 	char *scratch; /* a lump of blocks: LIMIT_READ bytes */
 	uint64_t random;
 	uint64_t session_number;
