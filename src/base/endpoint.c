@@ -3,6 +3,7 @@
 #include "base/number.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/un.h>
@@ -26,9 +27,8 @@ path_length(const struct endpoint *endpoint)
 		       endpoint->length - PATH_OFFSET);
 }
 
-/* The part of the address that says which machine: borrowed from the endpoint. */
-static struct span
-host_bytes(const struct endpoint *endpoint)
+struct span
+endpoint_host(const struct endpoint *endpoint)
 {
 	const char *bytes = (const char *)endpoint->address.bytes;
 
@@ -161,7 +161,7 @@ endpoint_from_sockaddr(struct endpoint *endpoint, const struct sockaddr *address
 static size_t
 print_host(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_MAX])
 {
-	struct span host = host_bytes(endpoint);
+	struct span host = endpoint_host(endpoint);
 	int family = endpoint_family(endpoint);
 
 	text[0] = 0;
@@ -213,7 +213,7 @@ bool
 endpoint_equals_address(const struct endpoint *a, const struct endpoint *b)
 {
 	return endpoint_family(a) == endpoint_family(b) && scope_of(a) == scope_of(b) &&
-	       span_equals(host_bytes(a), host_bytes(b));
+	       span_equals(endpoint_host(a), endpoint_host(b));
 }
 
 bool
@@ -225,7 +225,7 @@ endpoint_equals(const struct endpoint *a, const struct endpoint *b)
 uint64_t
 endpoint_hash_address(const struct endpoint *endpoint)
 {
-	struct span host = host_bytes(endpoint);
+	struct span host = endpoint_host(endpoint);
 
 	return XXH3_64bits(host.at, host.length);
 }
@@ -271,6 +271,24 @@ endpoint_family(const struct endpoint *endpoint)
 	return endpoint->length ? endpoint->address.any.sa_family : AF_UNSPEC;
 }
 
+bool
+endpoint_has_prefix(const struct endpoint *endpoint, int family,
+		    const unsigned char *prefix, unsigned bits)
+{
+	struct span host = endpoint_host(endpoint);
+	unsigned whole = bits / 8;
+	unsigned rest = bits % 8;
+	unsigned mask = 0xffU << (8 - rest) & 0xffU;
+
+	if (endpoint_family(endpoint) != family)
+		return false;
+	assert(bits <= host.length * 8);
+	if (memcmp(prefix, host.at, whole) != 0)
+		return false;
+	return rest == 0 ||
+	       ((unsigned char)host.at[whole] & mask) == (prefix[whole] & mask);
+}
+
 struct block {
 	unsigned char prefix[16];
 	int family;
@@ -285,19 +303,6 @@ static const struct block private_blocks[] = {
 	{{0xfc}, AF_INET6, 7, false},     {{0xfe, 0x80}, AF_INET6, 10, false},
 };
 
-static bool
-block_contains(const struct block *block, struct span host)
-{
-	unsigned whole = block->bits / 8;
-	unsigned rest = block->bits % 8;
-	unsigned mask = 0xffU << (8 - rest) & 0xffU;
-
-	if (memcmp(block->prefix, host.at, whole) != 0)
-		return false;
-	return rest == 0 ||
-	       ((unsigned char)host.at[whole] & mask) == (block->prefix[whole] & mask);
-}
-
 static const struct block *
 find_private_block(const struct endpoint *endpoint)
 {
@@ -305,8 +310,8 @@ find_private_block(const struct endpoint *endpoint)
 	     i++) {
 		const struct block *block = &private_blocks[i];
 
-		if (block->family == endpoint_family(endpoint) &&
-		    block_contains(block, host_bytes(endpoint)))
+		if (endpoint_has_prefix(endpoint, block->family, block->prefix,
+					block->bits))
 			return block;
 	}
 	return NULL;
@@ -330,7 +335,7 @@ bool
 endpoint_is_any(const struct endpoint *endpoint)
 {
 	static const char zeros[16];
-	struct span host = host_bytes(endpoint);
+	struct span host = endpoint_host(endpoint);
 
 	switch (endpoint_family(endpoint)) {
 	case AF_INET:

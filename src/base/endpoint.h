@@ -49,6 +49,18 @@ uint16_t endpoint_port(const struct endpoint *endpoint);
 void endpoint_set_port(struct endpoint *endpoint, uint16_t port);
 int endpoint_family(const struct endpoint *endpoint);
 
+/*
+ * The bytes that say which machine, in the network's order: 4, 16, the path of a UNIX
+ * socket, or none. Borrowed from the endpoint.
+ */
+struct span endpoint_host(const struct endpoint *endpoint);
+/*
+ * Whether it is of the family, AF_INET or AF_INET6, and its first bits are those of the
+ * prefix; bits <= 32 or 128.
+ */
+bool endpoint_has_prefix(const struct endpoint *endpoint, int family,
+			 const unsigned char *prefix, unsigned bits);
+
 /* Loopback, RFC 1918, RFC 4193, link-local, or UNIX: not reachable from the internet.
  */
 bool endpoint_is_private(const struct endpoint *endpoint);

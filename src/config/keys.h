@@ -58,7 +58,7 @@ enum value_type {
 	VALUE_SERVER,   /* the same of another machine; it may be a host name */
 	VALUE_ADDRESS,  /* without a port */
 	VALUE_RESOLVER, /* with or without a port */
-	VALUE_NETWORK,  /* CIDR or a bare address */
+	VALUE_NETWORK,  /* CIDR or a bare address; read as the bits of its prefix */
 	VALUE_SECTION,  /* a mapping with keys of its own */
 	VALUE_SECTIONS, /* a list of them */
 	VALUE_NAMED,    /* a mapping from names to them */

@@ -1,6 +1,7 @@
 #include "config/value.h"
 
 #include "base/number.h"
+#include "policy/network.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -214,15 +215,12 @@ read_resolver(struct span text, uint64_t *number)
 static bool
 read_network(struct span text, uint64_t *number)
 {
-	struct span bits = text;
-	struct span address = span_cut(&bits, '/');
-	struct endpoint endpoint;
-	uint64_t most;
+	struct network network;
 
-	if (!endpoint_read_address(address, 0, &endpoint))
+	if (!network_read(text, &network))
 		return false;
-	most = endpoint_family(&endpoint) == AF_INET ? 32 : 128;
-	return address.length == text.length || number_read(bits, most, number);
+	*number = network.bits;
+	return true;
 }
 
 static const struct {

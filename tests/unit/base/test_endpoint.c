@@ -148,6 +148,37 @@ hash_is_of_the_address_and_stable(void **state)
 }
 
 static void
+host_is_the_address_in_bytes(void **state)
+{
+	struct endpoint ipv4 = endpoint_of("[::ffff:192.0.2.1]:25");
+	struct endpoint ipv6 = endpoint_of("[2001:db8::7]:25");
+	struct endpoint local = endpoint_of("unix:/run/lmtp");
+	struct endpoint none = {0};
+
+	(void)state;
+	assert_true(span_equals(endpoint_host(&ipv4), SPAN("\xc0\0\2\1")));
+	assert_true(span_equals(endpoint_host(&ipv6),
+				SPAN("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\7")));
+	assert_true(span_equals(endpoint_host(&local), SPAN("/run/lmtp")));
+	assert_true(span_is_empty(endpoint_host(&none)));
+}
+
+static void
+prefixes_are_of_one_family(void **state)
+{
+	static const unsigned char prefix[16] = {10, 0x80};
+	struct endpoint ipv4 = endpoint_of("10.128.0.1:25");
+	struct endpoint ipv6 = endpoint_of("[a80::1]:25");
+
+	(void)state;
+	assert_true(endpoint_has_prefix(&ipv4, AF_INET, prefix, 9));
+	assert_false(endpoint_has_prefix(&ipv4, AF_INET, prefix, 32));
+	assert_false(endpoint_has_prefix(&ipv4, AF_INET6, prefix, 9));
+	assert_true(endpoint_has_prefix(&ipv6, AF_INET6, prefix, 16));
+	assert_false(endpoint_has_prefix(&ipv6, AF_INET, prefix, 16));
+}
+
+static void
 kernel_addresses(void **state)
 {
 	struct sockaddr_in6 mapped = {.sin6_family = AF_INET6, .sin6_port = htons(25)};
@@ -201,6 +232,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_compare_without_ports),
 		cmocka_unit_test(hash_is_of_the_address_and_stable),
+		cmocka_unit_test(host_is_the_address_in_bytes),
+		cmocka_unit_test(prefixes_are_of_one_family),
 		cmocka_unit_test(kernel_addresses),
 		cmocka_unit_test(nothing_comes_of_strange_lengths),
 		cmocka_unit_test(path_lengths),

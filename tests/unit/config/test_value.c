@@ -50,7 +50,7 @@ static const struct row {
 	{"a resolver with a port", VALUE_RESOLVER, "127.0.0.1:5353", true, 0},
 	{"a network", VALUE_NETWORK, "10.0.0.0/8", true, 8},
 	{"a network of IPv6", VALUE_NETWORK, "2001:db8::/32", true, 32},
-	{"a host as a network", VALUE_NETWORK, "192.0.2.10", true, 0},
+	{"a host as a network", VALUE_NETWORK, "192.0.2.10", true, 32},
 	{"too many bits", VALUE_NETWORK, "10.0.0.0/33", false, 0},
 	{"no bits behind the slash", VALUE_NETWORK, "10.0.0.0/", false, 0},
 };
