@@ -22,6 +22,33 @@ listener_is_public(const struct section *listener)
 	return false;
 }
 
+const struct section *
+listener_pool(const struct section *root, const struct section *listener)
+{
+	return section_named(root, "pools", section_text(listener, "pool"));
+}
+
+bool
+listener_passes_connections(const struct section *listener)
+{
+	return section_says(listener, "mode", "connection");
+}
+
+bool
+pool_takes_messages(const struct section *root, const struct section *pool)
+{
+	bool used = false;
+
+	SECTION_EACH (root, "listeners", listener) {
+		if (!span_equals(section_text(listener, "pool"), pool->name))
+			continue;
+		if (!listener_passes_connections(listener))
+			return true;
+		used = true;
+	}
+	return !used;
+}
+
 bool
 pool_hides_client(const struct section *pool)
 {
@@ -76,8 +103,7 @@ static void
 check_relay(const struct section *root, const struct section *listener,
 	    struct report *report)
 {
-	const struct section *pool =
-		section_named(root, "pools", section_text(listener, "pool"));
+	const struct section *pool = listener_pool(root, listener);
 
 	if (!pool || section_gives(listener, "relay") ||
 	    !listener_is_public(listener) || !pool_hides_client(pool))
@@ -88,6 +114,57 @@ check_relay(const struct section *root, const struct section *listener,
 		"%.*s (identity: %.*s) all mail comes from this machine: an open "
 		"relay where they trust it. Say \"relay: off\" if they do not",
 		SPAN_ARGS(pool->name), SPAN_ARGS(section_text(pool, "identity")));
+}
+
+/* Nothing of ours can stand in a stream of bytes, or be read out of it. */
+static void
+check_connection(const struct section *root, const struct section *listener,
+		 struct report *report)
+{
+	const struct section *pool = listener_pool(root, listener);
+
+	if (!listener_passes_connections(listener))
+		return;
+	if (section_gives(listener, "relay") && !section_says(listener, "relay", "off"))
+		section_error(listener, "relay", report,
+			      "mode: connection passes bytes: the guard cannot work");
+	if (!pool)
+		return;
+	if (words_have("xclient|xforward|header", section_text(pool, "identity")))
+		section_error(
+			listener, "mode", report,
+			"bytes pass untouched: identity: %.*s of pool %.*s has no "
+			"place among them. Say proxy-v1, proxy-v2, transparent or "
+			"none",
+			SPAN_ARGS(section_text(pool, "identity")),
+			SPAN_ARGS(pool->name));
+	if (section_says(pool, "balance", "hash") &&
+	    !section_says(pool, "hash-on", "client"))
+		section_error(listener, "mode", report,
+			      "the server is chosen before the client has said a word: "
+			      "hash-on: %.*s of pool %.*s is not known yet. Say client",
+			      SPAN_ARGS(section_text(pool, "hash-on")),
+			      SPAN_ARGS(pool->name));
+}
+
+/* Our end of a connection has one address: the client's. */
+static void
+check_transparent(const struct section *pool, struct report *report)
+{
+	if (!section_says(pool, "identity", "transparent"))
+		return;
+	SECTION_EACH (pool, "servers", server) {
+		if (section_gives(server, "source"))
+			section_error(
+				server, "source", report,
+				"identity: transparent connects from the client's "
+				"address, not from this one");
+		if (span_starts(section_text(server, "address"), SPAN("unix:")))
+			section_error(
+				server, "address", report,
+				"identity: transparent connects from the client's "
+				"address, and a UNIX socket has none");
+	}
 }
 
 struct bind {
@@ -199,10 +276,12 @@ settings_crosscheck(const struct section *root, struct report *report)
 	SECTION_EACH (root, "listeners", listener) {
 		check_routes(root, listener, report);
 		check_relay(root, listener, report);
+		check_connection(root, listener, report);
 	}
 	SECTION_EACH (root, "pools", pool) {
 		if (!section_gives(pool, "servers") && !section_gives(pool, "discover"))
 			section_error(pool, "servers", report, "missing, and required");
+		check_transparent(pool, report);
 		check_health(section_child(pool, "health"), report);
 	}
 	check_binds(root, report);

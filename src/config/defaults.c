@@ -1,5 +1,6 @@
 #include "config/defaults.h"
 
+#include "config/crosscheck.h"
 #include "config/value.h"
 
 #include <assert.h>
@@ -9,6 +10,8 @@
  * (smtpd_client_connection_count_limit). */
 #define MAX_CONNECTIONS_MESSAGE "40"
 #define MAX_CONNECTIONS_CONNECTION "unlimited"
+/* A server may take ten minutes to accept a message (RFC 5321 4.5.3.2.6). */
+#define IDLE_CONNECTION "15m"
 
 struct filler {
 	struct arena *arena;
@@ -50,39 +53,38 @@ fill_hostname(struct filler *filler, const struct section *root)
 		fill(filler, root, "hostname", SPAN("localhost"));
 }
 
+/* A file that says how long a client may be silent need not say it twice. */
+static void
+fill_idle(struct filler *filler, const struct section *listener)
+{
+	const struct section *timeouts = section_child(listener, "timeouts");
+
+	if (listener_passes_connections(listener))
+		fill(filler, timeouts, "idle",
+		     section_gives(timeouts, "command")
+			     ? section_text(timeouts, "command")
+			     : SPAN(IDLE_CONNECTION));
+}
+
 static void
 fill_listener(struct filler *filler, const struct section *listener)
 {
 	const struct section *route = section_child(listener, "routes");
 
+	fill_idle(filler, listener);
 	if (!route)
 		return;
 	fill(filler, listener, "pool", section_text(route, "pool"));
 	section_setting(listener, "pool")->implied = true;
 }
 
-/* Unless all who use it pass connections on, a pool gets messages. */
-static bool
-takes_messages(const struct section *root, const struct section *pool)
-{
-	bool used = false;
-
-	SECTION_EACH (root, "listeners", listener) {
-		if (!span_equals(section_text(listener, "pool"), pool->name))
-			continue;
-		if (section_says(listener, "mode", "message"))
-			return true;
-		used = true;
-	}
-	return !used;
-}
-
 static void
 fill_pool(struct filler *filler, const struct section *root, const struct section *pool)
 {
 	const struct section *health = section_child(pool, "health");
-	struct span cap = takes_messages(root, pool) ? SPAN(MAX_CONNECTIONS_MESSAGE)
-						     : SPAN(MAX_CONNECTIONS_CONNECTION);
+	struct span cap = pool_takes_messages(root, pool)
+				  ? SPAN(MAX_CONNECTIONS_MESSAGE)
+				  : SPAN(MAX_CONNECTIONS_CONNECTION);
 
 	fill(filler, health, "fast-interval", section_text(health, "interval"));
 	fill(filler, health, "down-interval", section_text(health, "interval"));

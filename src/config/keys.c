@@ -5,8 +5,6 @@
 #define GIGABYTE (1024ULL * 1024 * 1024)
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-#define IDENTITIES_LATER "proxy-v1|proxy-v2|xclient|xforward|transparent|header"
-
 /* clang-format off */
 const struct key keys[] = {
 	/* the top of the file */
@@ -20,7 +18,7 @@ const struct key keys[] = {
 	{SECTION_ROOT, "shutdown-timeout", VALUE_DURATION, .fallback = "60s", .most = DAY,
 	 .help = "How long a stop waits for transactions in flight."},
 	{SECTION_ROOT, "dns", VALUE_SECTION, .section = SECTION_DNS, .fallback = "{}",
-	 .help = "How host names of servers are resolved."},
+	 .help = "How names are looked up."},
 	{SECTION_ROOT, "shared", VALUE_SECTION, .section = SECTION_SHARED, .later = true,
 	 .help = "Limits counted over several nodes. Off when absent."},
 	{SECTION_ROOT, "admin", VALUE_SECTION, .section = SECTION_ADMIN, .fallback = "{}",
@@ -44,6 +42,9 @@ const struct key keys[] = {
 	 .fallback = "system",
 	 .help = "system: what /etc/resolv.conf says; recursive: ask the root servers; "
 		 "or a list of addresses of resolvers."},
+	{SECTION_DNS, "client-names", VALUE_SWITCH, .fallback = "true",
+	 .help = "Look up the names of clients (PTR, confirmed by A or AAAA) where a server "
+		 "is told them or a Received line names them."},
 
 	{SECTION_SHARED, "redis", VALUE_SERVER, .required = true, .later = true,
 	 .help = "Address of the Redis server that counts."},
@@ -85,7 +86,7 @@ const struct key keys[] = {
 	{SECTION_LISTENER, "bind", VALUE_BIND, .list = true, .required = true,
 	 .help = "Addresses and ports to listen on."},
 	{SECTION_LISTENER, "mode", VALUE_CHOICE, .words = "message|connection",
-	 .later_words = "connection", .fallback = "message",
+	 .fallback = "message",
 	 .help = "message: balanced per mail transaction, SMTP is spoken; connection: "
 		 "balanced per connection, bytes pass untouched."},
 	{SECTION_LISTENER, "protocol", VALUE_CHOICE, .words = "smtp|lmtp",
@@ -97,7 +98,7 @@ const struct key keys[] = {
 	{SECTION_LISTENER, "client-certificates", VALUE_SECTION,
 	 .section = SECTION_CLIENT_CERTIFICATES, .later = true,
 	 .help = "Certificates that clients show."},
-	{SECTION_LISTENER, "accept-proxy", VALUE_NETWORK, .list = true, .later = true,
+	{SECTION_LISTENER, "accept-proxy", VALUE_NETWORK, .list = true,
 	 .help = "Peers that must begin with a PROXY header, version 1 or 2."},
 	{SECTION_LISTENER, "greeting-delay", VALUE_DURATION, .fallback = "0s",
 	 .most = 300000,
@@ -136,8 +137,9 @@ const struct key keys[] = {
 	 .words = "split|defer|first", .later_words = "defer|first", .fallback = "split",
 	 .help = "What happens to one message with recipients in several pools."},
 	{SECTION_LISTENER, "add-received", VALUE_CHOICE, .words = "auto|always|never",
-	 .later_words = "always", .fallback = "auto",
-	 .help = "A Received line of ours; auto: where the server cannot see the client."},
+	 .fallback = "auto",
+	 .help = "A Received line of ours; auto: where the server cannot see the client. "
+		 "identity: header always has one."},
 	{SECTION_LISTENER, "routes", VALUE_SECTIONS, .section = SECTION_ROUTE,
 	 .help = "In order; the first that matches a recipient says its pool. A route "
 		 "without a condition matches all."},
@@ -159,6 +161,10 @@ const struct key keys[] = {
 	{SECTION_LISTENER_TIMEOUTS, "session", VALUE_DURATION, .words = "off",
 	 .fallback = "off", .least = 1, .most = 30ULL * DAY,
 	 .help = "For a whole session."},
+	{SECTION_LISTENER_TIMEOUTS, "idle", VALUE_DURATION, .least = 1, .most = DAY,
+	 .help = "mode: connection: how long a connection may carry nothing in either "
+		 "direction. Default: command where the file gives that one, else 15m "
+		 "(longer than the ten minutes that a server may take to accept a message)."},
 
 	{SECTION_ACCESS, "allow", VALUE_TEXT, .list = true, .later = true,
 	 .help = "Networks that may connect, or \"@/path\" of a file with them."},
@@ -209,9 +215,14 @@ const struct key keys[] = {
 	 .words = "client|helo|sender|sender-domain|recipient|recipient-domain|user",
 	 .later_words = "user", .fallback = "recipient",
 	 .help = "What balance: hash looks at."},
-	{SECTION_POOL, "identity", VALUE_CHOICE, .words = IDENTITIES_LATER "|none",
-	 .later_words = IDENTITIES_LATER, .fallback = "none",
-	 .help = "How the server learns the client's address."},
+	{SECTION_POOL, "identity", VALUE_CHOICE,
+	 .words = "proxy-v1|proxy-v2|xclient|xforward|transparent|header|none",
+	 .fallback = "none",
+	 .help = "How the server learns the client's address (mode: connection: proxy-v1, "
+		 "proxy-v2, transparent or none)."},
+	{SECTION_POOL, "greets", VALUE_SWITCH, .fallback = "true",
+	 .help = "Whether the servers speak first, as in SMTP. false: in mode: connection "
+		 "no greeting is waited for (implicit TLS passed through, other protocols)."},
 	{SECTION_POOL, "tls", VALUE_CHOICE, .words = "off|may|require|verify|implicit",
 	 .later_words = "may|require|verify|implicit", .fallback = "off",
 	 .help = "TLS towards the servers."},
@@ -334,7 +345,7 @@ static const struct {
 	const char *short_form;
 } kinds[SECTION_KIND_COUNT] = {
 	[SECTION_ROOT] = {"", "What concerns the whole program."},
-	[SECTION_DNS] = {"dns", "How host names of servers are resolved."},
+	[SECTION_DNS] = {"dns", "How names are looked up: of servers, and of clients."},
 	[SECTION_SHARED] = {"shared", "Limits counted over several nodes."},
 	[SECTION_ADMIN] = {"admin", "How the program is watched and steered."},
 	[SECTION_LOG] = {"log", "Where log lines go, and how they look."},

@@ -24,6 +24,10 @@
 #define LIMIT_TRANSACTION_CODED (64 * 1024UL)
 /* Commands not sent yet. */
 #define LIMIT_UPSTREAM_OUTPUT (128 * 1024UL)
+/* A connection whose bytes pass untouched: its session, and in each direction what was
+   read and is not sent yet. Outside our own memory it may have two pipes of the
+   kernel. */
+#define LIMIT_TUNNEL (LIMIT_SESSION + 2 * LIMIT_READ)
 /* Replies of a server not yet understood: the longest, and a read behind it. */
 #define LIMIT_UPSTREAM_INPUT (64 * 1024UL + LIMIT_READ)
 

@@ -226,7 +226,11 @@ static const char markdown_head[] =
 	"come from\n"
 	"evenpost's machine, and where they trust it, they would relay for the world. "
 	"Who\n"
-	"knows that they do not writes `relay: off`.\n"
+	"knows that they do not writes `relay: off`. In `mode: connection` that is the "
+	"only\n"
+	"answer but an `identity` that shows the client: bytes pass untouched, and no "
+	"guard\n"
+	"can look at them.\n"
 	"\n"
 	"## Keys\n";
 

@@ -69,6 +69,37 @@ snapshot_unref(struct snapshot *snapshot)
 	free(snapshot);
 }
 
+bool
+identity_is_personal(enum identity_method identity)
+{
+	return identity == IDENTITY_PROXY_V1 || identity == IDENTITY_PROXY_V2 ||
+	       identity == IDENTITY_XCLIENT || identity == IDENTITY_TRANSPARENT;
+}
+
+/* Where a connection is the client's alone, the server's own line names the client. */
+bool
+listener_adds_received(const struct listener_snapshot *listener,
+		       const struct pool_snapshot *pool)
+{
+	if (pool->identity == IDENTITY_HEADER)
+		return true;
+	return listener->add_received == RECEIVED_ALWAYS ||
+	       (listener->add_received == RECEIVED_AUTO &&
+		!identity_is_personal(pool->identity));
+}
+
+bool
+listener_names_clients(const struct snapshot *snapshot,
+		       const struct listener_snapshot *listener)
+{
+	const struct pool_snapshot *pool = listener->pool;
+
+	return snapshot->dns.client_names && listener->mode == LISTENER_MESSAGE &&
+	       (pool->identity == IDENTITY_XCLIENT ||
+		pool->identity == IDENTITY_XFORWARD ||
+		listener_adds_received(listener, pool));
+}
+
 /* Of a session with nothing at a server. */
 static uint64_t
 waiting_memory(void)
@@ -91,6 +122,8 @@ snapshot_session_memory(const struct snapshot *snapshot,
 			const struct listener_snapshot *listener)
 {
 	(void)snapshot;
+	if (listener->mode == LISTENER_CONNECTION)
+		return LIMIT_TUNNEL;
 	return waiting_memory() + transaction_memory(listener);
 }
 
@@ -116,7 +149,9 @@ snapshot_listener_memory(const struct snapshot *snapshot,
 {
 	uint64_t places = count_places(listener->pool->pool);
 
-	(void)snapshot;
+	if (listener->mode == LISTENER_CONNECTION)
+		return snapshot_session_memory(snapshot, listener) *
+		       listener->max_connections;
 	if (places > listener->max_connections)
 		places = listener->max_connections;
 	return waiting_memory() * listener->max_connections +

@@ -11,6 +11,7 @@
 #include "base/endpoint.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "policy/network.h"
 #include "smtp/server.h"
 
 #include <stdatomic.h>
@@ -28,6 +29,17 @@ enum hash_on {
 	HASH_ON_RECIPIENT_DOMAIN,
 	HASH_ON_USER,
 };
+/* How a server learns the client's address. */
+enum identity_method {
+	IDENTITY_PROXY_V1,
+	IDENTITY_PROXY_V2,
+	IDENTITY_XCLIENT,
+	IDENTITY_XFORWARD,
+	IDENTITY_TRANSPARENT, /* our end of the connection has the client's address */
+	IDENTITY_HEADER,      /* by our Received line alone */
+	IDENTITY_NONE,
+};
+enum add_received { RECEIVED_AUTO, RECEIVED_ALWAYS, RECEIVED_NEVER };
 enum probe_kind {
 	PROBE_NONE,
 	PROBE_TCP,
@@ -47,6 +59,8 @@ struct pool_snapshot {
 	uint32_t index;
 	enum mail_protocol protocol;
 	enum hash_on hash_on;
+	enum identity_method identity;
+	bool greets; /* the servers speak first */
 	struct {
 		enum probe_kind kind;
 		int64_t interval, fast_interval, down_interval, timeout;
@@ -77,11 +91,15 @@ struct listener_snapshot {
 	enum mail_protocol protocol;
 	struct pool_snapshot *pool;      /* the unconditional route */
 	struct smtp_server_options smtp; /* hostname, sizes, line endings, recipients */
+	struct network_set accept_proxy; /* who must begin with a PROXY header */
+	enum add_received add_received;
 	int64_t greeting_delay;
 	uint32_t max_connections; /* over all workers */
 	uint32_t max_connections_per_client;
 	struct {
-		int64_t command, data, handshake, session; /* session 0: no limit */
+		int64_t command, data, handshake;
+		int64_t session; /* 0: no limit */
+		int64_t idle;    /* of LISTENER_CONNECTION alone */
 	} timeouts;
 };
 
@@ -96,6 +114,7 @@ struct snapshot {
 		enum dns_mode mode;
 		struct endpoint *servers;
 		uint32_t server_count;
+		bool client_names; /* look up what clients are called */
 	} dns;
 	struct {
 		struct span socket; /* path */
@@ -131,15 +150,26 @@ snapshot_read_text(struct span text, const char *name, struct report *report,
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot);
 
+/* Whether a connection to a server belongs to one client, once it has told who. */
+bool identity_is_personal(enum identity_method identity);
+/* Whether a message gets a Received line of ours on its way from a listener (mode:
+ * message) to a pool. */
+bool listener_adds_received(const struct listener_snapshot *listener,
+			    const struct pool_snapshot *pool);
+/* Whether anybody is told what the clients of the listener are called. */
+bool listener_names_clients(const struct snapshot *snapshot,
+			    const struct listener_snapshot *listener);
+
 /*
  * The most memory one session can take under this configuration, in bytes: the sum of
- * what limits.h allows it and of its pool's retry.buffer.
+ * what limits.h allows it and, where messages are balanced, of its pool's retry.buffer.
  */
 uint64_t snapshot_session_memory(const struct snapshot *snapshot,
 				 const struct listener_snapshot *listener);
 /*
- * The same for all sessions of a listener. Only as many can have a transaction at a
- * server as the servers have places; the others hold what they have read and not sent.
+ * The same for all sessions of a listener. Where messages are balanced, only as many
+ * can have a transaction at a server as the servers have places; the others hold what
+ * they have read and not sent.
  */
 uint64_t snapshot_listener_memory(const struct snapshot *snapshot,
 				  const struct listener_snapshot *listener);

@@ -75,6 +75,7 @@ build_dns(struct snapshot *snapshot, const struct section *dns)
 {
 	const struct setting *resolver = section_setting(dns, "resolver");
 
+	snapshot->dns.client_names = section_number(dns, "client-names");
 	snapshot->dns.mode = section_says(dns, "resolver", "recursive") ? DNS_RECURSIVE
 			     : section_says(dns, "resolver", "system")  ? DNS_SYSTEM
 									: DNS_ADDRESSES;
@@ -246,6 +247,8 @@ build_pool_numbers(struct pool_snapshot *pool, const struct section *section)
 	pool->hash_on = section_says(section, "balance", "source")
 				? HASH_ON_CLIENT
 				: (enum hash_on)section_number(section, "hash-on");
+	pool->identity = (enum identity_method)section_number(section, "identity");
+	pool->greets = section_number(section, "greets");
 	pool->reuse.idle = milliseconds(reuse, "idle");
 	pool->reuse.max_idle = count_of(reuse, "max-idle");
 	pool->reuse.max_messages = count_of(reuse, "max-messages");
@@ -311,10 +314,29 @@ build_binds(struct snapshot *snapshot, struct listener_snapshot *listener,
 }
 
 static enum status
+build_accept_proxy(struct snapshot *snapshot, struct listener_snapshot *listener,
+		   const struct setting *accept)
+{
+	struct network *networks =
+		arena_take(&snapshot->arena, accept->count * sizeof(*networks));
+
+	if (!networks)
+		return STATUS_NO_MEMORY;
+	for (uint32_t i = 0; i < accept->count; i++) {
+		bool good = network_read(accept->values[i].text, &networks[i]);
+
+		assert(good);
+	}
+	listener->accept_proxy = (struct network_set){networks, accept->count};
+	return STATUS_OK;
+}
+
+static enum status
 build_listener(struct snapshot *snapshot, struct listener_snapshot *listener,
 	       const struct section *root, const struct section *section)
 {
 	const struct section *timeouts = section_child(section, "timeouts");
+	enum status status;
 
 	listener->name = arena_copy(&snapshot->arena, section->name);
 	listener->index = section->index;
@@ -330,6 +352,8 @@ build_listener(struct snapshot *snapshot, struct listener_snapshot *listener,
 		.reject_bare = section_says(section, "line-endings", "reject"),
 		.lmtp = listener->protocol == MAIL_LMTP,
 	};
+	listener->add_received =
+		(enum add_received)section_number(section, "add-received");
 	listener->greeting_delay = milliseconds(section, "greeting-delay");
 	listener->max_connections = count_of(section, "max-connections");
 	listener->max_connections_per_client =
@@ -338,9 +362,14 @@ build_listener(struct snapshot *snapshot, struct listener_snapshot *listener,
 	listener->timeouts.data = milliseconds(timeouts, "data");
 	listener->timeouts.handshake = milliseconds(timeouts, "handshake");
 	listener->timeouts.session = milliseconds(timeouts, "session");
+	listener->timeouts.idle = milliseconds(timeouts, "idle");
 	if (!listener->name.at)
 		return STATUS_NO_MEMORY;
-	return build_binds(snapshot, listener, section_setting(section, "bind"));
+	status = build_binds(snapshot, listener, section_setting(section, "bind"));
+	if (status == STATUS_OK)
+		status = build_accept_proxy(snapshot, listener,
+					    section_setting(section, "accept-proxy"));
+	return status;
 }
 
 static enum status

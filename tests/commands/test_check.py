@@ -17,6 +17,11 @@ listeners: {in: {bind: 127.0.0.1:25, pool: p}}
 pools: {p: {servers: {s: {address: 10.0.0.1:25, wieght: 2}}, balance: source}}
 """
 
+PASSING = """\
+listeners: {in: {bind: 127.0.0.1:25, mode: connection, max-connections: 100, pool: p}}
+pools: {p: {servers: {s: 10.0.0.1:25}, identity: proxy-v2}}
+"""
+
 
 def evenpost(*arguments):
     return subprocess.run(
@@ -49,6 +54,15 @@ def test_advice_is_no_error(write):
     assert answer.returncode == 0
     assert "pools.p.balance: advice: balance: source" in answer.stdout
     assert "listener in: at most" in answer.stdout
+
+
+def test_memory_of_connections_that_pass(write):
+    path = write(PASSING)
+    assert "listener in: at most 129 KB a session, 12.6 MB for all 100" in (
+        evenpost("check", "-c", path).stdout
+    )
+    report = json.loads(evenpost("check", "--json", "-c", path).stdout)
+    assert report["memory"] == [{"listener": "in", "session": 132096, "all": 13209600}]
 
 
 def test_quiet_shows_errors_alone(write):

@@ -11,6 +11,9 @@
 #define LISTENERS_HEAD POOLS "listeners:\n  in:\n"
 #define POOL LISTENERS "pools:\n  p:\n    servers: {s: 10.0.0.1:25}\n"
 #define SERVER LISTENERS "pools: {p: {servers: {s:\n"
+#define PASSING                                                                        \
+	"listeners: {in: {bind: 127.0.0.1:25, mode: connection, pool: p}}\n"           \
+	"pools:\n  p:\n    servers: {s: 10.0.0.1:25}\n"
 
 static const struct row {
 	const char *name;
@@ -47,6 +50,28 @@ static const struct row {
 	 ""},
 	{"port 0 is never taken twice",
 	 POOLS "listeners: {in: {bind: [127.0.0.1:0, 127.0.0.1:0], pool: p}}", ""},
+
+	{"proxies that are believed",
+	 LISTENER "    accept-proxy: [192.0.2.10, 10.0.0.0/8, \"2001:db8::/32\"]\n",
+	 ""},
+	{"names of clients are nobody's business",
+	 LISTENERS POOLS "dns: {client-names: false}\n", ""},
+	{"a Received line in any case", LISTENER "    add-received: always\n", ""},
+	{"PROXY for servers", POOL "    identity: proxy-v1\n", ""},
+	{"XCLIENT for servers", POOL "    identity: xclient\n", ""},
+	{"XFORWARD for servers", POOL "    identity: xforward\n", ""},
+	{"the client's address towards servers", POOL "    identity: transparent\n",
+	 ""},
+	{"a Received line alone for servers", POOL "    identity: header\n", ""},
+	{"connections passed on", PASSING, ""},
+	{"connections passed on with PROXY", PASSING "    identity: proxy-v2\n", ""},
+	{"connections passed on from the client's address",
+	 PASSING "    identity: transparent\n", ""},
+	{"connections passed on by a hash of the client",
+	 PASSING "    balance: hash\n    hash-on: client\n", ""},
+	{"connections passed on by source", PASSING "    balance: source\n", ""},
+	{"connections passed on without a guard",
+	 LISTENER "    mode: connection\n    relay: off\n", ""},
 
 	/* the file */
 	{"an empty file", "",
@@ -149,6 +174,14 @@ static const struct row {
 	 POOLS "listeners: {in: {bind: localhost:25, pool: p}}\n",
 	 "2:24: listeners.in.bind: \"localhost:25\" is not ADDRESS:PORT, [V6]:PORT or "
 	 "unix:/path (no host name)\n"},
+	{"a network with too many bits", LISTENER "    accept-proxy: 10.0.0.0/33\n",
+	 "6:19: listeners.in.accept-proxy: \"10.0.0.0/33\" is not a network such as "
+	 "192.0.2.0/24 or an address\n"},
+	{"a patience of nothing",
+	 LISTENER "    mode: connection\n    timeouts: {idle: 0}\n",
+	 "7:22: listeners.in.timeouts.idle: 0 is out of range: 1ms to 1d\n"},
+	{"a greeting that is neither", PASSING "    greets: maybe\n",
+	 "5:13: pools.p.greets: \"maybe\" is not true or false\n"},
 	{"a sender that could end the command",
 	 POOL "    health: {probe: mail, sender: \"a@b> X\"}\n",
 	 "5:35: pools.p.health.sender: \"a@b> X\" is not a mail address\n"},
@@ -159,12 +192,12 @@ static const struct row {
 	 "3:6: tls: not in this build yet\n"},
 	{"a value of a later feature", LISTENERS POOLS "state-dir: /var/lib/evenpost\n",
 	 "3:12: state-dir: not in this build yet\n"},
-	{"a later choice", POOL "    identity: xclient\n",
-	 "5:15: pools.p.identity: \"xclient\" is not in this build yet\n"},
-	{"a later mode", LISTENER "    mode: connection\n",
-	 "6:11: listeners.in.mode: \"connection\" is not in this build yet\n"},
-	{"a list of a later feature", LISTENER "    accept-proxy: [10.0.0.1]\n",
-	 "6:19: listeners.in.accept-proxy: not in this build yet\n"},
+	{"a later choice", POOL "    tls: may\n",
+	 "5:10: pools.p.tls: \"may\" is not in this build yet\n"},
+	{"a later protocol", LISTENER "    protocol: lmtp\n",
+	 "6:15: listeners.in.protocol: \"lmtp\" is not in this build yet\n"},
+	{"a list of a later feature", LISTENER "    access: {deny: [10.0.0.1]}\n",
+	 "6:20: listeners.in.access.deny: not in this build yet\n"},
 	{"the relay guard", LISTENER "    relay: {domains: [a.example]}\n",
 	 "6:12: listeners.in.relay: not in this build yet\n"},
 	{"a later probe", POOL "    health: {probe: starttls}\n",
@@ -214,6 +247,49 @@ static const struct row {
 	 "1:9: pools.p.identity: advice: identity: none hides the clients of listener "
 	 "in: "
 	 "the servers' own lists, limits and logs see this machine only\n"},
+	{"an open relay by connection",
+	 POOLS "listeners: {in: {bind: \"0.0.0.0:25\", mode: connection, pool: p}}\n",
+	 "1:9: pools.p.identity: advice: identity: none hides the clients of listener "
+	 "in: the servers' own lists, limits and logs see this machine only\n"
+	 "2:24: listeners.in.bind: the internet can reach this listener, and to the "
+	 "servers of pool p (identity: none) all mail comes from this machine: an open "
+	 "relay where they trust it. Say \"relay: off\" if they do not\n"},
+	{"no open relay where the servers see the client",
+	 "pools: {p: {servers: {s: 10.0.0.1:25}, identity: proxy-v2}}\n"
+	 "listeners: {in: {bind: \"0.0.0.0:25\", mode: connection, pool: p}}\n",
+	 ""},
+	{"a relay guard that sees bytes alone",
+	 LISTENER "    mode: connection\n    relay: {domains: [a.example]}\n",
+	 "7:5: listeners.in.relay: mode: connection passes bytes: the guard cannot "
+	 "work\n"
+	 "7:12: listeners.in.relay: not in this build yet\n"},
+	{"XCLIENT among bytes that pass", PASSING "    identity: xclient\n",
+	 "1:44: listeners.in.mode: bytes pass untouched: identity: xclient of pool p "
+	 "has no place among them. Say proxy-v1, proxy-v2, transparent or none\n"},
+	{"XFORWARD among bytes that pass", PASSING "    identity: xforward\n",
+	 "1:44: listeners.in.mode: bytes pass untouched: identity: xforward of pool p "
+	 "has no place among them. Say proxy-v1, proxy-v2, transparent or none\n"},
+	{"a Received line among bytes that pass", PASSING "    identity: header\n",
+	 "1:44: listeners.in.mode: bytes pass untouched: identity: header of pool p "
+	 "has no place among them. Say proxy-v1, proxy-v2, transparent or none\n"},
+	{"a hash of what is not known yet", PASSING "    balance: hash\n",
+	 "1:44: listeners.in.mode: the server is chosen before the client has said a "
+	 "word: hash-on: recipient of pool p is not known yet. Say client\n"},
+	{"a hash of another thing that is not known yet",
+	 PASSING "    balance: hash\n    hash-on: helo\n",
+	 "1:44: listeners.in.mode: the server is chosen before the client has said a "
+	 "word: hash-on: helo of pool p is not known yet. Say client\n"},
+	{"two addresses to connect from",
+	 LISTENERS "pools: {p: {identity: transparent, servers: {s:\n"
+		   "  {address: 10.0.0.1:25, source: 10.0.0.2}}}}\n",
+	 "3:34: pools.p.servers.s.source: identity: transparent connects from the "
+	 "client's address, not from this one\n"},
+	{"no address to connect from",
+	 LISTENERS "pools: {p: {identity: transparent, servers: {s: unix:/s}}}\n",
+	 "2:49: pools.p.servers.s.address: identity: transparent connects from the "
+	 "client's address, and a UNIX socket has none\n"},
+	{"an address of ours to connect from",
+	 SERVER "  {address: 10.0.0.1:25, source: 10.0.0.2}}}}\n", ""},
 	{"the admin for everybody", LISTENERS POOLS "admin: {http: 10.0.0.1:8025}\n",
 	 "3:15: admin.http: not a loopback address: \"token-file\" is required\n"},
 	{"the admin with a token",

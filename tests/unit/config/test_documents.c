@@ -91,6 +91,19 @@ static const struct dump_row {
 	{"a default that follows from another key",
 	 BASE SERVERS ", health: {interval: 7s}}}\n", "\"down-interval\":\"7s\""},
 	{"a default of message mode", BASE SERVERS "}}\n", "\"max-connections\":40"},
+	{"a default of connection mode",
+	 "listeners: {in: {bind: 127.0.0.1:25, mode: connection, pool: p}}\n" SERVERS
+	 "}}\n",
+	 "\"max-connections\":\"unlimited\""},
+	{"a time-out of connection mode",
+	 "listeners: {in: {bind: 127.0.0.1:25, mode: connection, pool: p}}\n" SERVERS
+	 "}}\n",
+	 "\"idle\":\"15m\""},
+	{"networks",
+	 "listeners: {in: {bind: 127.0.0.1:25, accept-proxy: [10.0.0.1, 10.0.0.0/8],\n"
+	 " pool: p}}\n" SERVERS "}}\n",
+	 "\"accept-proxy\":[\"10.0.0.1\",\"10.0.0.0/8\"]"},
+	{"a switch", BASE SERVERS "}}\n", "\"client-names\":true"},
 	{"a number", "workers: 3\n" BASE SERVERS "}}\n", "\"workers\":3"},
 	{"a list", "dns: {resolver: [127.0.0.1, \"::1\"]}\n" BASE SERVERS "}}\n",
 	 "\"resolver\":[\"127.0.0.1\",\"::1\"]"},

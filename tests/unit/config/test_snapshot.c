@@ -48,6 +48,9 @@ static const struct row {
 	    snapshot, dns.mode, DNS_RECURSIVE),
 	ROW("dns.resolver: addresses", "dns: {resolver: [127.0.0.1, \"::1\"]}\n",
 	    OF_SNAPSHOT, snapshot, dns.server_count, 2),
+	ROW("dns.client-names", "", OF_SNAPSHOT, snapshot, dns.client_names, true),
+	ROW("dns.client-names: false", "dns: {client-names: false}\n", OF_SNAPSHOT,
+	    snapshot, dns.client_names, false),
 	ROW("admin.socket by default", "", OF_SNAPSHOT, snapshot,
 	    admin.socket_is_default, true),
 	ROW("admin.socket", "admin: {socket: /s}\n", OF_SNAPSHOT, snapshot,
@@ -64,6 +67,10 @@ static const struct row {
 	ROW("two pools", "", OF_SNAPSHOT, snapshot, pool_count, 2),
 	ROW("bind", "", OF_LISTENER, listener_snapshot, bind_count, 2),
 	ROW("mode", "", OF_LISTENER, listener_snapshot, mode, LISTENER_MESSAGE),
+	ROW("accept-proxy is nobody", "", OF_LISTENER, listener_snapshot,
+	    accept_proxy.count, 0),
+	ROW("add-received", "", OF_LISTENER, listener_snapshot, add_received,
+	    RECEIVED_AUTO),
 	ROW("max-message-size", "", OF_LISTENER, listener_snapshot,
 	    smtp.max_message_size, 52428800),
 	ROW("max-recipients", "", OF_LISTENER, listener_snapshot, smtp.max_recipients,
@@ -79,6 +86,10 @@ static const struct row {
 	ROW("timeouts.data", "", OF_LISTENER, listener_snapshot, timeouts.data, 180000),
 	ROW("timeouts.session is off", "", OF_LISTENER, listener_snapshot,
 	    timeouts.session, 0),
+	ROW("timeouts.idle is for connections", "", OF_LISTENER, listener_snapshot,
+	    timeouts.idle, 0),
+	ROW("identity", "", OF_POOL, pool_snapshot, identity, IDENTITY_NONE),
+	ROW("greets", "", OF_POOL, pool_snapshot, greets, true),
 	ROW("protocol", "", OF_POOL, pool_snapshot, protocol, MAIL_SMTP),
 	ROW("hash-on", "", OF_POOL, pool_snapshot, hash_on, HASH_ON_RECIPIENT),
 	ROW("health.probe", "", OF_POOL, pool_snapshot, health.kind, PROBE_EHLO),
@@ -123,6 +134,126 @@ test_row(void **state)
 	bases[OF_POOL] = snapshot->pools;
 	assert_int_equal(read_member(bases[row->of], row->offset, row->size),
 			 row->value);
+	snapshot_unref(snapshot);
+}
+
+/* A listener and its pool, each with some more keys. */
+static struct snapshot *
+read_pair(const char *listener, const char *pool)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "listeners: {in: {bind: 127.0.0.1:25, pool: p%s}}\n"
+		 "pools: {p: {servers: {s: 10.0.0.1:25}%s}}\n",
+		 listener, pool);
+	return read_text(text);
+}
+
+static const struct identity_row {
+	const char *name; /* as the file says it */
+	enum identity_method identity;
+	bool is_personal;
+	bool received[3]; /* whether a line is added: by add_received */
+	bool names;       /* whether clients are looked up without a line */
+} identities[] = {
+	{"proxy-v1", IDENTITY_PROXY_V1, true, {false, true, false}, false},
+	{"proxy-v2", IDENTITY_PROXY_V2, true, {false, true, false}, false},
+	{"xclient", IDENTITY_XCLIENT, true, {false, true, false}, true},
+	{"xforward", IDENTITY_XFORWARD, false, {true, true, false}, true},
+	{"transparent", IDENTITY_TRANSPARENT, true, {false, true, false}, false},
+	{"header", IDENTITY_HEADER, false, {true, true, true}, false},
+	{"none", IDENTITY_NONE, false, {true, true, false}, false},
+};
+
+static void
+test_identity(void **state)
+{
+	static const char *const words[] = {"auto", "always", "never"};
+	const struct identity_row *row = *state;
+	char pool[64];
+
+	snprintf(pool, sizeof(pool), ", identity: %s", row->name);
+	assert_int_equal(identity_is_personal(row->identity), row->is_personal);
+	for (enum add_received i = RECEIVED_AUTO; i <= RECEIVED_NEVER; i++) {
+		struct snapshot *snapshot;
+		const struct listener_snapshot *listener;
+		char text[64];
+
+		snprintf(text, sizeof(text), ", add-received: %s", words[i]);
+		snapshot = read_pair(text, pool);
+		listener = snapshot->listeners;
+		assert_int_equal(listener->add_received, i);
+		assert_int_equal(listener->pool->identity, row->identity);
+		assert_int_equal(listener_adds_received(listener, listener->pool),
+				 row->received[i]);
+		assert_int_equal(listener_names_clients(snapshot, listener),
+				 row->names || row->received[i]);
+		snapshot_unref(snapshot);
+	}
+}
+
+static void
+test_names_nobody_wants(void **state)
+{
+	struct snapshot *snapshot = read_text(
+		"dns: {client-names: false}\n"
+		"listeners: {in: {bind: 127.0.0.1:25, pool: p}}\n"
+		"pools: {p: {servers: {s: 10.0.0.1:25}, identity: xclient}}\n");
+
+	(void)state;
+	assert_false(listener_names_clients(snapshot, snapshot->listeners));
+	snapshot_unref(snapshot);
+	snapshot = read_pair(", mode: connection", "");
+	assert_false(listener_names_clients(snapshot, snapshot->listeners));
+	snapshot_unref(snapshot);
+}
+
+static void
+test_accept_proxy(void **state)
+{
+	struct snapshot *snapshot =
+		read_pair(", accept-proxy: [192.0.2.10, 10.0.0.0/8]", "");
+	const struct network_set *set = &snapshot->listeners->accept_proxy;
+	struct endpoint endpoint;
+
+	(void)state;
+	assert_int_equal(set->count, 2);
+	assert_true(endpoint_read(SPAN("192.0.2.10:25"), &endpoint));
+	assert_true(network_set_has(set, &endpoint));
+	assert_true(endpoint_read(SPAN("10.1.2.3:25"), &endpoint));
+	assert_true(network_set_has(set, &endpoint));
+	assert_true(endpoint_read(SPAN("192.0.2.11:25"), &endpoint));
+	assert_false(network_set_has(set, &endpoint));
+	snapshot_unref(snapshot);
+}
+
+static const struct connection_row {
+	const char *name;
+	const char *listener;
+	int64_t idle;
+} connections[] = {
+	{"idle is longer than a server's patience", "", 900000},
+	{"idle is what command says", ", timeouts: {command: 30m}", 1800000},
+	{"idle is what it says", ", timeouts: {command: 30m, idle: 11m}", 660000},
+};
+
+static void
+test_connection(void **state)
+{
+	const struct connection_row *row = *state;
+	char text[128];
+	struct snapshot *snapshot;
+	const struct listener_snapshot *listener;
+
+	snprintf(text, sizeof(text), ", mode: connection%s", row->listener);
+	snapshot = read_pair(text, ", greets: false");
+	listener = snapshot->listeners;
+	assert_int_equal(listener->mode, LISTENER_CONNECTION);
+	assert_int_equal(listener->timeouts.idle, row->idle);
+	assert_false(listener->pool->greets);
+	/* unlimited */
+	assert_int_equal(listener->pool->pool->servers[0]->max_connections, 0);
 	snapshot_unref(snapshot);
 }
 
@@ -204,6 +335,21 @@ test_memory(void **state)
 	snapshot_unref(snapshot);
 }
 
+/* Bytes that pass are kept nowhere but between two reads. */
+static void
+test_connection_memory(void **state)
+{
+	struct snapshot *snapshot =
+		read_pair(", mode: connection, max-connections: 1000", "");
+	const struct listener_snapshot *listener = snapshot->listeners;
+
+	(void)state;
+	assert_int_equal(snapshot_session_memory(snapshot, listener), LIMIT_TUNNEL);
+	assert_int_equal(snapshot_listener_memory(snapshot, listener),
+			 1000 * LIMIT_TUNNEL);
+	snapshot_unref(snapshot);
+}
+
 static void
 test_references(void **state)
 {
@@ -249,11 +395,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_texts),      cmocka_unit_test(test_pool),
-		cmocka_unit_test(test_server),     cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_references), cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_names_nobody_wants),
+		cmocka_unit_test(test_accept_proxy),
+		cmocka_unit_test(test_connection_memory),
+		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_pool),
+		cmocka_unit_test(test_server),
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_references),
+		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_no_file),
 	};
 
-	return ROWS_RUN(rows, test_row) + cmocka_run_group_tests(tests, NULL, NULL);
+	return ROWS_RUN(rows, test_row) + ROWS_RUN(identities, test_identity) +
+	       ROWS_RUN(connections, test_connection) +
+	       cmocka_run_group_tests(tests, NULL, NULL);
 }
