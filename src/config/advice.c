@@ -1,6 +1,8 @@
 #include "config/advice.h"
 
+#include "config/advice_listener.h"
 #include "config/crosscheck.h"
+#include "config/value.h"
 
 #include <inttypes.h>
 
@@ -11,12 +13,12 @@
 /* RFC 5321 4.5.3.2.6 wants ten minutes; below this, servers' content filters lose. */
 #define END_TIMEOUT_LEAST 60000
 
-/* The listener that feeds the pool with messages, or NULL. */
+/* The first listener of that mode that feeds the pool, or NULL. */
 static const struct section *
-find_message_listener(const struct section *root, const struct section *pool)
+find_listener(const struct section *root, const struct section *pool, const char *mode)
 {
 	SECTION_EACH (root, "listeners", listener)
-		if (section_says(listener, "mode", "message") &&
+		if (section_says(listener, "mode", mode) &&
 		    span_equals(section_text(listener, "pool"), pool->name))
 			return listener;
 	return NULL;
@@ -70,7 +72,7 @@ advise_source(const struct section *root, const struct section *pool,
 	      struct report *report)
 {
 	if (section_says(pool, "balance", "source") &&
-	    find_message_listener(root, pool))
+	    find_listener(root, pool, "message"))
 		section_advice(pool, "balance", report,
 			       "balance: source sends all mail of one client to one "
 			       "server; mode: message could share it evenly "
@@ -89,13 +91,28 @@ advise_hash_on(const struct section *root, const struct section *pool,
 }
 
 static void
+advise_greets(const struct section *root, const struct section *pool,
+	      struct report *report)
+{
+	if (section_gives(pool, "greets") && !find_listener(root, pool, "connection"))
+		section_advice(pool, "greets", report,
+			       "has no effect without a listener in mode: connection");
+}
+
+/* Messages take a greeting, whatever the pool says of it. */
+static bool
+is_silent(const struct section *root, const struct section *pool)
+{
+	return !section_number(pool, "greets") && !pool_takes_messages(root, pool);
+}
+
+static void
 advise_probe(const struct section *root, const struct section *pool,
 	     struct report *report)
 {
 	const struct section *health = section_child(pool, "health");
 
-	(void)root;
-	if (section_says(health, "probe", "tcp"))
+	if (section_says(health, "probe", "tcp") && !is_silent(root, pool))
 		section_advice(
 			health, "probe", report,
 			"probe: tcp is content with an open port and never speaks "
@@ -107,6 +124,39 @@ advise_probe(const struct section *root, const struct section *pool,
 		section_advice(health, "probe", report,
 			       "nothing notices a dead server: no probe, and "
 			       "passive.failures is 0");
+}
+
+static void
+advise_silent_probe(const struct section *root, const struct section *pool,
+		    struct report *report)
+{
+	const struct section *health = section_child(pool, "health");
+	struct span probe = section_text(health, "probe");
+
+	if (is_silent(root, pool) && words_have("banner|ehlo|mail|rcpt", probe))
+		section_advice(
+			health, "probe", report,
+			"probe: %.*s waits for a greeting, and with greets: false "
+			"none comes: all servers will be down. Say tcp",
+			SPAN_ARGS(probe));
+}
+
+/* Our own probes say PROXY first; a program has to do it itself. */
+static void
+advise_script(const struct section *root, const struct section *pool,
+	      struct report *report)
+{
+	const struct section *health = section_child(pool, "health");
+	struct span identity = section_text(pool, "identity");
+
+	(void)root;
+	if (section_says(health, "probe", "script") &&
+	    words_have("proxy-v1|proxy-v2", identity))
+		section_advice(
+			health, "probe", report,
+			"with identity: %.*s a plugin that speaks no PROXY header "
+			"fails, or its visit is counted as traffic",
+			SPAN_ARGS(identity));
 }
 
 /* Keys of the probe that only some probes look at. */
@@ -147,9 +197,9 @@ static void
 advise_weights(const struct section *root, const struct section *pool,
 	       struct report *report)
 {
+	const char *unit = pool_takes_messages(root, pool) ? "messages" : "connections";
 	bool any = false;
 
-	(void)root;
 	SECTION_EACH (pool, "servers", server) {
 		uint64_t weight = section_number(server, "weight");
 		uint64_t sum = sum_weights(pool, section_number(server, "preference"));
@@ -157,20 +207,22 @@ advise_weights(const struct section *root, const struct section *pool,
 		any = any || weight > 0;
 		if (weight > 0 && weight * SHARE_MEASURABLE < sum)
 			section_advice(server, "weight", report,
-				       "one in %" PRIu64 " messages: too little to be "
+				       "one in %" PRIu64 " %s: too little to be "
 				       "measured beside the other weights",
-				       sum / weight);
+				       sum / weight, unit);
 	}
 	if (!any && section_child(pool, "servers"))
 		section_advice(pool, "servers", report,
 			       "all weights are 0: nobody gets any mail");
 }
 
+/* Where a connection begins with the client's address, Postfix counts by that one. */
 static void
 advise_max_connections(const struct section *root, const struct section *pool,
 		       struct report *report)
 {
-	if (!find_message_listener(root, pool))
+	if (!find_listener(root, pool, "message") ||
+	    words_have("proxy-v1|proxy-v2|transparent", section_text(pool, "identity")))
 		return;
 	SECTION_EACH (pool, "servers", server) {
 		uint64_t most = section_number(server, "max-connections");
@@ -204,14 +256,58 @@ advise_same_address(const struct section *root, const struct section *pool,
 	}
 }
 
+/* The first address of a listener of the pool whose clients are of another family. */
+static const struct setting_value *
+find_foreign_bind(const struct section *root, const struct section *pool, int family)
+{
+	SECTION_EACH (root, "listeners", listener) {
+		const struct setting *bind = section_setting(listener, "bind");
+
+		if (!span_equals(section_text(listener, "pool"), pool->name))
+			continue;
+		for (uint32_t i = 0; i < bind->count; i++) {
+			struct endpoint endpoint;
+
+			if (endpoint_read(bind->values[i].text, &endpoint) &&
+			    endpoint_family(&endpoint) != family)
+				return &bind->values[i];
+		}
+	}
+	return NULL;
+}
+
+/* A host name may have addresses of both families. */
+static void
+advise_transparent(const struct section *root, const struct section *pool,
+		   struct report *report)
+{
+	if (!section_says(pool, "identity", "transparent"))
+		return;
+	SECTION_EACH (pool, "servers", server) {
+		const struct setting_value *bind = NULL;
+		struct endpoint address;
+
+		if (value_read_server(section_text(server, "address"), &address) &&
+		    (endpoint_family(&address) == AF_INET ||
+		     endpoint_family(&address) == AF_INET6))
+			bind = find_foreign_bind(root, pool, endpoint_family(&address));
+		if (bind)
+			section_advice(
+				server, "address", report,
+				"identity: transparent cannot connect clients of %.*s "
+				"to it: their addresses are of another family",
+				SPAN_ARGS(report_excerpt(bind->text)));
+	}
+}
+
 static void
 advise_end_timeout(const struct section *root, const struct section *pool,
 		   struct report *report)
 {
 	const struct section *timeouts = section_child(pool, "timeouts");
 
-	(void)root;
-	if (section_number(timeouts, "end") < END_TIMEOUT_LEAST)
+	if (section_number(timeouts, "end") < END_TIMEOUT_LEAST &&
+	    pool_takes_messages(root, pool))
 		section_advice(timeouts, "end", report,
 			       "a server that takes longer to accept a message has it "
 			       "delivered twice: the client hears 451 and sends again "
@@ -230,15 +326,19 @@ advise_token(const struct section *root, struct report *report)
 
 static void (*const rules[])(const struct section *root, const struct section *pool,
 			     struct report *report) = {
-	advise_unused,       advise_identity,    advise_source,  advise_hash_on,
-	advise_probe,        advise_probe_keys,  advise_weights, advise_max_connections,
-	advise_same_address, advise_end_timeout,
+	advise_unused,       advise_identity,        advise_source,
+	advise_hash_on,      advise_greets,          advise_probe,
+	advise_silent_probe, advise_script,          advise_probe_keys,
+	advise_weights,      advise_max_connections, advise_same_address,
+	advise_transparent,  advise_end_timeout,
 };
 
 void
 settings_advise(const struct section *root, struct report *report)
 {
 	advise_token(root, report);
+	SECTION_EACH (root, "listeners", listener)
+		listener_advise(root, listener, report);
 	SECTION_EACH (root, "pools", pool)
 		for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 			rules[i](root, pool, report);

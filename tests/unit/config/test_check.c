@@ -14,6 +14,9 @@
 #define PASSING                                                                        \
 	"listeners: {in: {bind: 127.0.0.1:25, mode: connection, pool: p}}\n"           \
 	"pools:\n  p:\n    servers: {s: 10.0.0.1:25}\n"
+#define POOLS_OF_BOTH                                                                  \
+	"pools: {p: {identity: transparent, servers: {four: 10.0.0.1:25,\n"            \
+	"      six: \"[fd00::1]:25\"}}}\n"
 
 static const struct row {
 	const char *name;
@@ -352,6 +355,149 @@ static const struct row {
 	 "message has it delivered twice: the client hears 451 and sends again (RFC "
 	 "5321 "
 	 "4.5.3.2.6 wants 10m)\n"},
+	{"no time for a content filter where connections pass",
+	 PASSING "    timeouts: {end: 30s}\n", ""},
+	{"weights far apart where connections pass",
+	 "listeners: {in: {bind: 127.0.0.1:25, mode: connection, pool: p}}\n"
+	 "pools: {p: {servers: {s: {address: 10.0.0.1:25, weight: 1000},\n"
+	 " t: {address: 10.0.0.2:25, weight: 1}}}}\n",
+	 "3:36: pools.p.servers.t.weight: advice: one in 1001 connections: too little "
+	 "to be measured beside the other weights\n"},
+	{"more connections than Postfix takes, where it counts by client",
+	 LISTENERS "pools: {p: {identity: proxy-v2, servers: {s:\n"
+		   "  {address: 10.0.0.1:25, max-connections: 51}}}}\n",
+	 ""},
+	{"more connections than Postfix takes, where it hears of the client later",
+	 LISTENERS "pools: {p: {identity: xclient, servers: {s:\n"
+		   "  {address: 10.0.0.1:25, max-connections: 51}}}}\n",
+	 "3:43: pools.p.servers.s.max-connections: advice: Postfix refuses the 51st "
+	 "connection of one address unless smtpd_client_connection_count_limit is "
+	 "raised\n"},
+	{"greetings where messages are balanced", POOL "    greets: true\n",
+	 "5:13: pools.p.greets: advice: has no effect without a listener in mode: "
+	 "connection\n"},
+	{"servers that do not greet",
+	 PASSING "    greets: false\n    health: {probe: tcp}\n", ""},
+	{"a probe that waits for a greeting that does not come",
+	 PASSING "    greets: false\n    health: {probe: banner}\n",
+	 "6:21: pools.p.health.probe: advice: probe: banner waits for a greeting, and "
+	 "with greets: false none comes: all servers will be down. Say tcp\n"},
+	{"the probe by default where no greeting comes", PASSING "    greets: false\n",
+	 "3:3: pools.p.health.probe: advice: probe: ehlo waits for a greeting, and "
+	 "with greets: false none comes: all servers will be down. Say tcp\n"},
+	{"a greeting that messages wait for all the same",
+	 "listeners: {in: {bind: 127.0.0.1:25, mode: connection, pool: p},\n"
+	 " too: {bind: 127.0.0.1:26, pool: p}}\n"
+	 "pools: {p: {servers: {s: 10.0.0.1:25}, greets: false}}\n",
+	 ""},
+	{"a program that may speak no PROXY",
+	 POOL "    identity: proxy-v1\n    health: {probe: script, script: /s}\n",
+	 "6:21: pools.p.health.probe: advice: with identity: proxy-v1 a plugin that "
+	 "speaks no PROXY header fails, or its visit is counted as traffic\n"},
+	{"a program where XCLIENT is spoken",
+	 POOL "    identity: xclient\n    health: {probe: script, script: /s}\n", ""},
+	{"clients of another family than the server",
+	 POOLS_OF_BOTH "listeners: {in: {bind: 127.0.0.1:25, pool: p}}\n",
+	 "2:12: pools.p.servers.six.address: advice: identity: transparent cannot "
+	 "connect clients of 127.0.0.1:25 to it: their addresses are of another "
+	 "family\n"},
+	{"clients of both families",
+	 POOLS_OF_BOTH
+	 "listeners: {in: {bind: [\"127.0.0.1:25\", \"[::1]:25\"], pool: p}}\n",
+	 "1:52: pools.p.servers.four.address: advice: identity: transparent cannot "
+	 "connect clients of [::1]:25 to it: their addresses are of another family\n"
+	 "2:12: pools.p.servers.six.address: advice: identity: transparent cannot "
+	 "connect clients of 127.0.0.1:25 to it: their addresses are of another "
+	 "family\n"},
+	{"clients without an address",
+	 "pools: {p: {identity: transparent, servers: {s: 10.0.0.1:25}}}\n"
+	 "listeners: {in: {bind: unix:/s, pool: p}}\n",
+	 "1:49: pools.p.servers.s.address: advice: identity: transparent cannot "
+	 "connect clients of unix:/s to it: their addresses are of another family\n"},
+	{"a name that may have addresses of both families",
+	 "pools: {p: {identity: transparent, servers: {s: h.example:25}}}\n"
+	 "listeners: {in: {bind: \"[::1]:25\", pool: p}}\n",
+	 ""},
+	{"clients of a listener that feeds another pool",
+	 "pools: {p: {identity: transparent, servers: {s: 10.0.0.1:25}},\n"
+	 " q: {servers: {s: 10.0.0.1:25}}}\n"
+	 "listeners: {in: {bind: \"[::1]:25\", pool: q},\n"
+	 " too: {bind: 127.0.0.1:25, pool: p}}\n",
+	 ""},
+	{"keys without effect on bytes that pass",
+	 LISTENER "    mode: connection\n    protocol: smtp\n    greeting-delay: 1s\n"
+		  "    line-endings: reject\n    max-message-size: 1m\n"
+		  "    max-recipients: 5\n    recipients-across-pools: split\n"
+		  "    add-received: never\n    timeouts: {data: 1m, session: 1h}\n"
+		  "    max-connections: 5\n    max-connections-per-client: 5\n",
+	 "7:15: listeners.in.protocol: advice: has no effect in mode: connection\n"
+	 "8:21: listeners.in.greeting-delay: advice: has no effect in mode: "
+	 "connection\n"
+	 "9:19: listeners.in.line-endings: advice: has no effect in mode: connection\n"
+	 "10:23: listeners.in.max-message-size: advice: has no effect in mode: "
+	 "connection\n"
+	 "11:21: listeners.in.max-recipients: advice: has no effect in mode: "
+	 "connection\n"
+	 "12:30: listeners.in.recipients-across-pools: advice: has no effect in mode: "
+	 "connection\n"
+	 "13:19: listeners.in.add-received: advice: has no effect in mode: connection\n"
+	 "14:22: listeners.in.timeouts.data: advice: has no effect in mode: "
+	 "connection\n"},
+	{"a time-out of connections for messages",
+	 LISTENER "    timeouts: {idle: 1h}\n",
+	 "6:22: listeners.in.timeouts.idle: advice: has no effect in mode: message\n"},
+	{"no time for a server that accepts a message",
+	 LISTENER "    mode: connection\n    timeouts: {idle: 599s}\n",
+	 "7:22: listeners.in.timeouts.idle: advice: a server may take ten minutes to "
+	 "accept a message (RFC 5321 4.5.3.2.6): one that is cut off before is sent "
+	 "again, and delivered twice\n"},
+	{"no time for a server, by the older name",
+	 LISTENER "    mode: connection\n    timeouts: {command: 5m}\n",
+	 "7:25: listeners.in.timeouts.command: advice: a server may take ten minutes "
+	 "to "
+	 "accept a message (RFC 5321 4.5.3.2.6): one that is cut off before is sent "
+	 "again, and delivered twice\n"},
+	{"time for a server that accepts a message",
+	 LISTENER "    mode: connection\n    timeouts: {command: 5m, idle: 10m}\n", ""},
+	{"proxies that are anybody",
+	 LISTENER "    accept-proxy: [10.0.0.0/8, 0.0.0.0/0, \"2000::/15\"]\n",
+	 "6:32: listeners.in.accept-proxy: advice: whoever is in 0.0.0.0/0 may claim "
+	 "to "
+	 "be any client: name the proxies alone\n"
+	 "6:43: listeners.in.accept-proxy: advice: whoever is in 2000::/15 may claim "
+	 "to "
+	 "be any client: name the proxies alone\n"},
+	{"proxies of one organisation",
+	 LISTENER "    accept-proxy: [10.0.0.0/8, \"2001::/16\"]\n", ""},
+	{"one IPv4 network too wide", LISTENER "    accept-proxy: 10.0.0.0/7\n",
+	 "6:19: listeners.in.accept-proxy: advice: whoever is in 10.0.0.0/7 may claim "
+	 "to "
+	 "be any client: name the proxies alone\n"},
+	{"implicit TLS that passes",
+	 POOLS
+	 "listeners:\n  in:\n    mode: connection\n    pool: p\n"
+	 "    bind: [127.0.0.1:25, 127.0.0.1:465, \"[::1]:993\", 127.0.0.1:995]\n",
+	 "6:26: listeners.in.bind: advice: port 465 has implicit TLS: the client "
+	 "speaks "
+	 "first, and no greeting comes to wait for. Say greets: false in pool p\n"
+	 "6:41: listeners.in.bind: advice: port 993 has implicit TLS: the client "
+	 "speaks "
+	 "first, and no greeting comes to wait for. Say greets: false in pool p\n"
+	 "6:54: listeners.in.bind: advice: port 995 has implicit TLS: the client "
+	 "speaks "
+	 "first, and no greeting comes to wait for. Say greets: false in pool p\n"},
+	{"implicit TLS that passes to servers that do not greet",
+	 "pools: {p: {servers: {s: 10.0.0.1:465}, greets: false, health: {probe: "
+	 "tcp}}}\n"
+	 "listeners: {in: {bind: 127.0.0.1:465, mode: connection, pool: p}}\n",
+	 ""},
+	{"port 465 where messages are balanced",
+	 POOLS "listeners: {in: {bind: 127.0.0.1:465, pool: p}}\n", ""},
+	{"no Received line where it is all that servers see",
+	 "pools: {p: {servers: {s: 10.0.0.1:25}, identity: header}}\n"
+	 "listeners: {in: {bind: 127.0.0.1:25, add-received: never, pool: p}}\n",
+	 "2:52: listeners.in.add-received: advice: has no effect: pool p has identity: "
+	 "header\n"},
 	{"a token for nothing", LISTENERS POOLS "admin: {token-file: /t}\n",
 	 "3:21: admin.token-file: advice: has no effect without \"http\"\n"},
 };
