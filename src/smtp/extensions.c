@@ -1,6 +1,7 @@
 #include "smtp/extensions.h"
 
 #include "base/number.h"
+#include "smtp/xclient.h"
 
 #include <inttypes.h>
 
@@ -48,6 +49,10 @@ read_line(struct span line, struct smtp_extensions *extensions)
 	if (extension == SMTP_SIZE &&
 	    !number_read(span_trim(parameters), UINT64_MAX, &extensions->size))
 		extensions->size = 0;
+	if (extension == SMTP_XCLIENT)
+		extensions->xclient |= smtp_attributes_read(parameters);
+	if (extension == SMTP_XFORWARD)
+		extensions->xforward |= smtp_attributes_read(parameters);
 }
 
 struct smtp_extensions
@@ -74,7 +79,12 @@ smaller_size(uint64_t a, uint64_t b)
 struct smtp_extensions
 smtp_extensions_intersect(struct smtp_extensions a, struct smtp_extensions b)
 {
-	return (struct smtp_extensions){a.set & b.set, smaller_size(a.size, b.size)};
+	return (struct smtp_extensions){
+		.set = a.set & b.set,
+		.size = smaller_size(a.size, b.size),
+		.xclient = a.xclient & b.xclient,
+		.xforward = a.xforward & b.xforward,
+	};
 }
 
 static uint32_t

@@ -30,14 +30,16 @@ enum smtp_extension {
 };
 
 struct smtp_extensions {
-	uint32_t set;  /* enum smtp_extension */
-	uint64_t size; /* bytes; 0: no limit was announced */
+	uint32_t set;      /* enum smtp_extension */
+	uint64_t size;     /* bytes; 0: no limit was announced */
+	uint16_t xclient;  /* enum smtp_attribute: what the command takes */
+	uint16_t xforward; /* likewise */
 };
 
 /* All of an EHLO (or LHLO) reply; its first line is the server's name. */
 struct smtp_extensions smtp_extensions_read(const struct smtp_reply *reply);
 
-/* What both can; the smaller SIZE, where 0 is the largest. */
+/* What both can; the smaller SIZE, where 0 is the largest; attributes of both. */
 struct smtp_extensions
 smtp_extensions_intersect(struct smtp_extensions a, struct smtp_extensions b);
 

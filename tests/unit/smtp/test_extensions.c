@@ -1,5 +1,6 @@
 #include "rows.h"
 #include "smtp/extensions.h"
+#include "smtp/xclient.h"
 
 static const struct reading {
 	const char *name;
@@ -51,6 +52,37 @@ test_reading(void **state)
 	assert_int_equal(read.size, row->size);
 }
 
+#define NAME SMTP_ATTRIBUTE_NAME
+#define ADDR SMTP_ATTRIBUTE_ADDR
+#define HELO SMTP_ATTRIBUTE_HELO
+
+static const struct identity {
+	const char *name;
+	const char *reply;
+	uint16_t xclient;
+	uint16_t xforward;
+} identities[] = {
+	{"none", "250-mx\r\n250 DSN", 0, 0},
+	{"XCLIENT", "250-mx\r\n250-XCLIENT NAME ADDR\r\n250 DSN", NAME | ADDR, 0},
+	{"XFORWARD", "250-mx\r\n250 xforward name helo", 0, NAME | HELO},
+	{"both", "250-mx\r\n250-XCLIENT ADDR\r\n250 XFORWARD HELO", ADDR, HELO},
+	{"XCLIENT in two lines", "250-mx\r\n250-XCLIENT NAME\r\n250 XCLIENT ADDR",
+	 NAME | ADDR, 0},
+	{"without attributes", "250-mx\r\n250-XCLIENT\r\n250 XFORWARD ", 0, 0},
+	{"attributes of another", "250-mx\r\n250 AUTH NAME ADDR", 0, 0},
+};
+
+static void
+test_identity(void **state)
+{
+	const struct identity *row = *state;
+	struct smtp_reply reply = smtp_reply_of(span_from_string(row->reply));
+	struct smtp_extensions read = smtp_extensions_read(&reply);
+
+	assert_int_equal(read.xclient, row->xclient);
+	assert_int_equal(read.xforward, row->xforward);
+}
+
 static const struct intersection {
 	const char *name;
 	struct smtp_extensions a;
@@ -69,6 +101,10 @@ static const struct intersection {
 	 {SMTP_SIZE, UINT64_MAX},
 	 {SMTP_SIZE, UINT64_MAX},
 	 {SMTP_SIZE, UINT64_MAX}},
+	{"attributes that both take",
+	 {.xclient = NAME | ADDR, .xforward = ADDR},
+	 {.xclient = NAME | HELO, .xforward = ADDR | HELO},
+	 {.xclient = NAME, .xforward = ADDR}},
 };
 
 static void
@@ -79,6 +115,8 @@ test_intersection(void **state)
 
 	assert_int_equal(both.set, row->wanted.set);
 	assert_int_equal(both.size, row->wanted.size);
+	assert_int_equal(both.xclient, row->wanted.xclient);
+	assert_int_equal(both.xforward, row->wanted.xforward);
 }
 
 static const struct printing {
@@ -97,7 +135,7 @@ static const struct printing {
 	 "250 CHUNKING\r\n"},
 	{"nothing that is not",
 	 {SMTP_XCLIENT | SMTP_XFORWARD | SMTP_AUTH | SMTP_BINARYMIME | SMTP_REQUIRETLS,
-	  0},
+	  0, NAME | ADDR, NAME | ADDR},
 	 "250 mx.test\r\n"},
 };
 
@@ -118,7 +156,7 @@ test_printing(void **state)
 int
 main(void)
 {
-	return ROWS_RUN(readings, test_reading) +
+	return ROWS_RUN(readings, test_reading) + ROWS_RUN(identities, test_identity) +
 	       ROWS_RUN(intersections, test_intersection) +
 	       ROWS_RUN(printings, test_printing);
 }
