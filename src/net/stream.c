@@ -1,5 +1,7 @@
 #include "net/stream.h"
 
+#include "net/transparent.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
@@ -108,9 +110,9 @@ socket_connect(int fd, const struct endpoint *to, const struct endpoint *source)
 	return errno;
 }
 
-enum status
-stream_connect(struct stream *stream, struct loop *loop, const struct endpoint *to,
-	       const struct endpoint *source, stream_ready *on_ready)
+static enum status
+connect_from(struct stream *stream, struct loop *loop, const struct endpoint *to,
+	     const struct endpoint *source, bool transparent, stream_ready *on_ready)
 {
 	int family = endpoint_family(to);
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -120,7 +122,10 @@ stream_connect(struct stream *stream, struct loop *loop, const struct endpoint *
 	if (fd < 0)
 		return connect_failure(errno);
 	socket_no_delay(fd, family);
-	failure = socket_connect(fd, to, source);
+	if (transparent && !transparent_enable(fd, family))
+		failure = errno;
+	else
+		failure = socket_connect(fd, to, source);
 	if (failure) {
 		close(fd);
 		return connect_failure(failure);
@@ -128,6 +133,31 @@ stream_connect(struct stream *stream, struct loop *loop, const struct endpoint *
 	/* only now: a socket that does not connect yet is reported as hung up */
 	stream->connecting = true;
 	return stream_take(stream, loop, fd, on_ready);
+}
+
+enum status
+stream_connect(struct stream *stream, struct loop *loop, const struct endpoint *to,
+	       const struct endpoint *source, stream_ready *on_ready)
+{
+	return connect_from(stream, loop, to, source, false, on_ready);
+}
+
+enum status
+stream_connect_transparent(struct stream *stream, struct loop *loop,
+			   const struct endpoint *to, const struct endpoint *source,
+			   stream_ready *on_ready)
+{
+	struct endpoint from = *source;
+	int family = endpoint_family(&from);
+
+	if (family != endpoint_family(to) ||
+	    (family != AF_INET && family != AF_INET6)) {
+		stream_init(stream);
+		errno = EAFNOSUPPORT;
+		return STATUS_INVALID;
+	}
+	endpoint_set_port(&from, 0);
+	return connect_from(stream, loop, to, &from, true, on_ready);
 }
 
 enum status

@@ -41,6 +41,16 @@ stream_connect(struct stream *stream, struct loop *loop, const struct endpoint *
 	       const struct endpoint *source, stream_ready *on_ready);
 
 /*
+ * The same, from an address that is not this machine's; its port does not count.
+ * Replies reach us only where they are routed so: see net/transparent. STATUS_DENIED
+ * without CAP_NET_RAW, STATUS_INVALID when the two are not both IPv4 or both IPv6.
+ */
+MUST_CHECK enum status
+stream_connect_transparent(struct stream *stream, struct loop *loop,
+			   const struct endpoint *to, const struct endpoint *source,
+			   stream_ready *on_ready);
+
+/*
  * After on_ready of a connecting stream: STATUS_OK connected, STATUS_AGAIN not yet,
  * STATUS_REFUSED, STATUS_TIMEOUT, STATUS_SYSTEM (unreachable, out of descriptors …).
  */
