@@ -230,6 +230,57 @@ stream_read(struct stream *stream, void *room, size_t size, size_t *count)
 	return STATUS_OK;
 }
 
+enum status
+stream_peek(struct stream *stream, void *room, size_t size, size_t *count)
+{
+	ssize_t got;
+
+	assert(stream_is_open(stream) && size > 0);
+	if (stream->ended)
+		return STATUS_END;
+	if (!stream_is_readable(stream))
+		return STATUS_AGAIN;
+	got = recv(stream->source.fd, room, size, MSG_PEEK | MSG_DONTWAIT);
+	if (got < 0)
+		return read_failure(stream, errno);
+	if (got == 0) {
+		stream->ended = true;
+		return STATUS_END;
+	}
+	/* they wait in the kernel still: it stays readable */
+	*count = (size_t)got;
+	return STATUS_OK;
+}
+
+enum status
+stream_await_more(struct stream *stream)
+{
+	assert(stream_is_open(stream));
+	/* the end has come behind what was peeked: the kernel has nothing to report */
+	if (stream_is_hung_up(stream))
+		return STATUS_END;
+	/* edge-triggered: more is reported even while the first bytes are unread */
+	stream->source.ready &= ~LOOP_READABLE;
+	return STATUS_OK;
+}
+
+enum status
+stream_skip(struct stream *stream, size_t count)
+{
+	char away[512];
+
+	assert(stream_is_open(stream));
+	while (count > 0) {
+		size_t size = count < sizeof(away) ? count : sizeof(away);
+		ssize_t got = recv(stream->source.fd, away, size, MSG_DONTWAIT);
+
+		if (got <= 0)
+			return STATUS_LOST;
+		count -= (size_t)got;
+	}
+	return STATUS_OK;
+}
+
 static size_t
 vectors_length(const struct iovec *vectors, size_t count)
 {
@@ -304,6 +355,16 @@ stream_shutdown(struct stream *stream)
 	assert(stream_is_open(stream));
 	/* ENOTCONN: the peer was faster; the owner hears of it by reading */
 	shutdown(stream->source.fd, SHUT_WR);
+}
+
+int
+stream_release(struct stream *stream)
+{
+	int fd = stream->source.fd;
+
+	assert(stream_is_open(stream) && !stream->connecting);
+	loop_remove(&stream->source);
+	return fd;
 }
 
 void

@@ -77,6 +77,20 @@ MUST_CHECK enum status
 stream_read(struct stream *stream, void *room, size_t size, size_t *count);
 
 /*
+ * Like stream_read(), but takes nothing: the same bytes will be read again. Peek, then
+ * either skip what is understood, or wait for more.
+ */
+MUST_CHECK enum status
+stream_peek(struct stream *stream, void *room, size_t size, size_t *count);
+/*
+ * Straight after a peek that had less than its size, and too little: nothing is to be
+ * read until on_ready is called with more. STATUS_OK; STATUS_END: no more will come.
+ */
+MUST_CHECK enum status stream_await_more(struct stream *stream);
+/* Takes away so many of the bytes just peeked. STATUS_OK, STATUS_LOST. */
+MUST_CHECK enum status stream_skip(struct stream *stream, size_t count);
+
+/*
  * Writes what the kernel takes. STATUS_OK with *count > 0 (it may be short),
  * STATUS_AGAIN, STATUS_LOST. Never raises SIGPIPE.
  */
@@ -93,6 +107,12 @@ stream_write_last(struct stream *stream, const struct iovec *vectors, int vector
 
 /* Our side has ended: the peer reads what was written, then an end. */
 void stream_shutdown(struct stream *stream);
+
+/*
+ * Leaves the loop; the fd is the caller's, for another owner to adopt. What waits in it
+ * is reported there.
+ */
+MUST_CHECK int stream_release(struct stream *stream);
 
 void stream_close(struct stream *stream);
 /* With a reset, so that nothing unsent is delivered and no port waits. */
