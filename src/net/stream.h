@@ -15,6 +15,7 @@
 
 #include <sys/uio.h>
 
+struct pipe;
 struct stream;
 typedef void stream_ready(struct stream *stream);
 
@@ -104,6 +105,21 @@ MUST_CHECK enum status stream_write(struct stream *stream, const struct iovec *v
 MUST_CHECK enum status
 stream_write_last(struct stream *stream, const struct iovec *vectors, int vector_count,
 		  size_t *count);
+
+/*
+ * From the socket into the pipe, without a copy. STATUS_OK with *count > 0;
+ * STATUS_AGAIN and the rest as stream_read(); STATUS_FULL: the pipe must be emptied
+ * before it can be known whether there is more, and nothing reports it: come again
+ * then.
+ */
+MUST_CHECK enum status
+stream_splice_in(struct stream *stream, struct pipe *pipe, size_t *count);
+/*
+ * From the pipe, which holds something, into the socket; statuses as stream_write().
+ * The kernel would raise SIGPIPE here: the program ignores it.
+ */
+MUST_CHECK enum status
+stream_splice_out(struct stream *stream, struct pipe *pipe, size_t *count);
 
 /* Our side has ended: the peer reads what was written, then an end. */
 void stream_shutdown(struct stream *stream);
