@@ -322,7 +322,7 @@ open_doors(struct service *service)
 		status = admin_open(&service->admin, &service->loop, &service->proxy,
 				    service->monitor);
 	if (status == STATUS_OK)
-		status = identity_drop(service->snapshot->user);
+		status = identity_drop(service->snapshot->user, false);
 	return status;
 }
 
