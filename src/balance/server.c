@@ -77,44 +77,22 @@ server_unref(struct server *server)
 		server_delete(server);
 }
 
-/*
- * The address is a seqlock with one writer. The words are released and acquired one by
- * one, so that no fence is needed: who has seen a new word sees the odd version, too.
- */
 void
 server_set_address(struct server *server, const struct endpoint *address)
 {
-	uint64_t words[16] = {0};
-	uint32_t version =
-		atomic_load_explicit(&server->address_version, memory_order_relaxed);
+	struct seqlock *lock = &server->address_lock;
+	bool begun = seqlock_begin(lock, seqlock_version(lock));
 
-	static_assert(sizeof(*address) <= sizeof(words), "an endpoint fits");
-	memcpy(words, address, sizeof(*address));
-	atomic_store_explicit(&server->address_version, version + 1,
-			      memory_order_relaxed);
-	for (int i = 0; i < 16; i++)
-		atomic_store_explicit(&server->address_words[i], words[i],
-				      memory_order_release);
-	atomic_store_explicit(&server->address_version, version + 2,
-			      memory_order_release);
+	assert(begun); /* one writer */
+	seqlock_store(server->address_words, address, sizeof(*address));
+	seqlock_end(lock);
 }
 
 bool
 server_address(const struct server *server, struct endpoint *address)
 {
-	uint64_t words[16];
-	uint32_t before, after;
-
-	do {
-		before = atomic_load_explicit(&server->address_version,
-					      memory_order_acquire);
-		for (int i = 0; i < 16; i++)
-			words[i] = atomic_load_explicit(&server->address_words[i],
-							memory_order_acquire);
-		after = atomic_load_explicit(&server->address_version,
-					     memory_order_relaxed);
-	} while (before != after || before & 1);
-	memcpy(address, words, sizeof(*address));
+	seqlock_load(&server->address_lock, server->address_words, address,
+		     sizeof(*address));
 	return address->length != 0;
 }
 

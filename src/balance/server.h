@@ -13,7 +13,9 @@
 #ifndef EVENPOST_BALANCE_SERVER_H
 #define EVENPOST_BALANCE_SERVER_H
 
+#include "balance/server_fault.h"
 #include "base/endpoint.h"
+#include "base/seqlock.h"
 #include "base/span.h"
 #include "smtp/extensions.h"
 
@@ -100,9 +102,11 @@ struct server {
 	_Atomic uint32_t extensions; /* enum smtp_extension | SERVER_EXTENSIONS_KNOWN */
 	_Atomic uint64_t size;
 
-	/* its address now; a seqlock, see server_address() */
-	_Atomic uint32_t address_version;
-	_Atomic uint64_t address_words[16];
+	/* its address now, see server_address() */
+	struct seqlock address_lock;
+	_Atomic uint64_t address_words[SEQLOCK_WORDS(sizeof(struct endpoint))];
+
+	struct server_fault fault; /* of its set-up */
 
 	struct server_counters counters;
 };

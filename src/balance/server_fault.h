@@ -1,0 +1,42 @@
+/*
+ * server_fault: a fault of a server's set-up: mail goes through, or could, and yet not
+ * as it was configured; somebody has to change something. A text that says what and
+ * where. It is no state and says nothing about health: server_observe() does that.
+ *
+ * Who finds one says so as often as it likes: the log has a line for each change. Who
+ * finds it mended clears it. There is one at a time: the last that was said.
+ *
+ * Owner: struct server. Thread: any; nothing here takes a lock or blocks. The caller
+ * keeps the pool that the server belongs to alive meanwhile. Never allocates.
+ */
+#ifndef EVENPOST_BALANCE_SERVER_FAULT_H
+#define EVENPOST_BALANCE_SERVER_FAULT_H
+
+#include "base/seqlock.h"
+
+struct server;
+
+#define SERVER_FAULT_MAX 256 /* with its NUL */
+
+/* Embedded in struct server; zeroed: none. */
+struct server_fault {
+	struct seqlock lock;
+	_Atomic uint64_t words[SEQLOCK_WORDS(SERVER_FAULT_MAX)];
+};
+
+/*
+ * why: one line, not empty: who, what, and what to do about it. It is cut where it is
+ * too long, and octets outside printable ASCII become "?": it may quote a server.
+ * Returns true where it is new or another one than before; the change is logged
+ * (event=fault pool= server= why=). Where another thread sets or clears it just now,
+ * nothing happens.
+ */
+bool server_set_fault(struct server *server, const char *why);
+
+/* Cheap where there is none. Logs the end of one (why=mended was=). */
+void server_clear_fault(struct server *server);
+
+/* False: there is none, and the text is empty. */
+bool server_fault(const struct server *server, char text[SERVER_FAULT_MAX]);
+
+#endif
