@@ -145,6 +145,17 @@ write_state(struct page *page, const struct pool *pool, const struct server *ser
 	}
 }
 
+/* What it is stands in the log and the API: no label has a text. */
+static void
+write_fault(struct page *page, const struct pool *pool, const struct server *server)
+{
+	const struct label labels[] = {label_of("pool", pool->name),
+				       label_of("server", server->name)};
+	char text[SERVER_FAULT_MAX];
+
+	COUNT(page, labels, server_fault(server, text));
+}
+
 static void
 write_active(struct page *page, const struct pool *pool, const struct server *server)
 {
@@ -331,6 +342,9 @@ static const struct family families[] = {
 	 .of_server = write_retries},
 	{"evenpost_server_state", "gauge", "1 for the state the server is in.",
 	 .of_server = write_state},
+	{"evenpost_server_fault", "gauge",
+	 "1 where the server's set-up has a fault that somebody has to mend.",
+	 .of_server = write_fault},
 	{"evenpost_server_active", "gauge", "Transactions in flight.",
 	 .of_server = write_active},
 	{"evenpost_server_connects_total", "counter",

@@ -1,3 +1,5 @@
+#include "balance/server_fault.h"
+
 #include "balance/pool.h"
 #include "base/log.h"
 

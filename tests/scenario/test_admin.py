@@ -37,6 +37,7 @@ SERVER_KEYS = {
     "share_wanted": float,
     "share": float,
     "failures": dict,
+    "fault": type(None),
     "last_probe": dict,
 }
 

@@ -154,6 +154,7 @@ function showServer(place, server) {
 		name: server.name,
 		address: server.address,
 		state: server.state,
+		fault: server.fault ?? "",
 		weight: counts.format(server.weight),
 		active: counts.format(server.active),
 		messages: counts.format(server.messages),

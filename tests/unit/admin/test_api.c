@@ -48,6 +48,7 @@ test_pools(void **state)
 	count_some(&scene);
 	server_observe(scene_server(&scene, 1), SERVER_ADMIN_MAINT, NULL,
 		       scene.loop.now);
+	server_set_fault(scene_server(&scene, 1), "no XCLIENT");
 	expect_json(
 		api_pools(&scene.view),
 		"{\"pools\":[{\"name\":\"hubs\",\"balance\":\"round-robin\","
@@ -58,14 +59,14 @@ test_pools(void **state)
 		"\"bytes\":7340032,\"share_wanted\":1.0,\"share\":0.75,\"failures\":{"
 		"\"connect\":0,\"greeting\":0,\"timeout\":1,\"lost\":0,\"4xx\":2,"
 		"\"5xx\":0},"
-		"\"last_probe\":null},"
+		"\"fault\":null,\"last_probe\":null},"
 		"{\"name\":\"b\",\"address\":\"127.0.0.1:2\",\"state\":\"maint\","
 		"\"weight\":1,"
 		"\"preference\":10,\"active\":3,\"messages\":400,\"recipients\":0,"
 		"\"bytes\":0,\"share_wanted\":0.0,\"share\":0.25,\"failures\":{"
 		"\"connect\":0,\"greeting\":0,\"timeout\":0,\"lost\":0,\"4xx\":0,"
 		"\"5xx\":0},"
-		"\"last_probe\":null}]},"
+		"\"fault\":\"no XCLIENT\",\"last_probe\":null}]},"
 		"{\"name\":\"spare\",\"balance\":\"round-robin\",\"servers\":["
 		"{\"name\":\"c\",\"address\":\"127.0.0.1:3\",\"state\":\"down\","
 		"\"weight\":1,"
@@ -73,7 +74,7 @@ test_pools(void **state)
 		"\"bytes\":0,\"share_wanted\":0.0,\"share\":0.0,\"failures\":{"
 		"\"connect\":0,\"greeting\":0,\"timeout\":0,\"lost\":0,\"4xx\":0,"
 		"\"5xx\":0},"
-		"\"last_probe\":null}]}]}");
+		"\"fault\":null,\"last_probe\":null}]}]}");
 	scene_close(&scene);
 }
 

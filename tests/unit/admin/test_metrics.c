@@ -35,6 +35,8 @@ static const char *const lines[] = {
 	"evenpost_server_state{pool=\"hubs\",server=\"a\",state=\"up\"} 1",
 	"evenpost_server_state{pool=\"hubs\",server=\"a\",state=\"down\"} 0",
 	"evenpost_server_state{pool=\"spare\",server=\"c\",state=\"down\"} 1",
+	"evenpost_server_fault{pool=\"hubs\",server=\"a\"} 0",
+	"evenpost_server_fault{pool=\"hubs\",server=\"b\"} 1",
 	"evenpost_server_active{pool=\"hubs\",server=\"b\"} 3",
 	"evenpost_server_connects_total{pool=\"hubs\",server=\"a\",result=\"ok\"} 9",
 	"evenpost_server_connects_total{pool=\"hubs\",server=\"a\",result=\"failed\"} "
@@ -75,6 +77,7 @@ count_some(struct scene *scene)
 	a->counters.failures[SERVER_FAILURE_GREETING] = 1;
 	b->active = 3;
 	server_count_reply(a, 2500);
+	server_set_fault(b, "no XCLIENT");
 }
 
 /* The page as a string; the caller frees it. */
