@@ -20,6 +20,7 @@ int command_check(int argc, char **argv);
 int command_config(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_run(int argc, char **argv);
+int command_status(int argc, char **argv);
 int command_version(int argc, char **argv);
 
 #endif

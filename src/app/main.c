@@ -9,6 +9,7 @@ static const struct {
 	const char *help;
 } commands[] = {
 	{"run", command_run, "work, in the foreground"},
+	{"status", command_status, "listeners, pools and servers as they are now"},
 	{"check", command_check, "all errors of a configuration, and advice"},
 	{"config", command_config, "schema, dump: what can be said, and what is"},
 	{"demo", command_demo, "a balancer, three servers and some mail, to look at"},
