@@ -18,6 +18,8 @@
 #define LIMIT_RECIPIENT (2048UL)
 /* Recipients of a transaction, refused ones too, for each that may be accepted. */
 #define LIMIT_RECIPIENTS_TRIED 2
+/* Received lines of a message that has gone round (RFC 5321 6.3 wants at least 100). */
+#define LIMIT_HOPS 100
 /* A message on its way to a server: content taken ahead of what it has. */
 #define LIMIT_TRANSACTION_WINDOW (256 * 1024UL)
 /* Octets of BDAT that were made into lines for a server without it. */

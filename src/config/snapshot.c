@@ -69,13 +69,6 @@ snapshot_unref(struct snapshot *snapshot)
 	free(snapshot);
 }
 
-bool
-identity_is_personal(enum identity_method identity)
-{
-	return identity == IDENTITY_PROXY_V1 || identity == IDENTITY_PROXY_V2 ||
-	       identity == IDENTITY_XCLIENT || identity == IDENTITY_TRANSPARENT;
-}
-
 /* Where a connection is the client's alone, the server's own line names the client. */
 bool
 listener_adds_received(const struct listener_snapshot *listener,

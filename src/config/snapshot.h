@@ -11,6 +11,7 @@
 #include "base/endpoint.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "config/identity.h"
 #include "policy/network.h"
 #include "smtp/server.h"
 
@@ -28,16 +29,6 @@ enum hash_on {
 	HASH_ON_RECIPIENT,
 	HASH_ON_RECIPIENT_DOMAIN,
 	HASH_ON_USER,
-};
-/* How a server learns the client's address. */
-enum identity_method {
-	IDENTITY_PROXY_V1,
-	IDENTITY_PROXY_V2,
-	IDENTITY_XCLIENT,
-	IDENTITY_XFORWARD,
-	IDENTITY_TRANSPARENT, /* our end of the connection has the client's address */
-	IDENTITY_HEADER,      /* by our Received line alone */
-	IDENTITY_NONE,
 };
 enum add_received { RECEIVED_AUTO, RECEIVED_ALWAYS, RECEIVED_NEVER };
 enum probe_kind {
@@ -150,8 +141,6 @@ snapshot_read_text(struct span text, const char *name, struct report *report,
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot);
 
-/* Whether a connection to a server belongs to one client, once it has told who. */
-bool identity_is_personal(enum identity_method identity);
 /* Whether a message gets a Received line of ours on its way from a listener (mode:
  * message) to a pool. */
 bool listener_adds_received(const struct listener_snapshot *listener,

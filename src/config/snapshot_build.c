@@ -235,6 +235,12 @@ build_health(struct snapshot *snapshot, struct pool_snapshot *pool,
 	return status;
 }
 
+/* As the words of the key. */
+static const enum identity_method identities[] = {
+	IDENTITY_PROXY_V1,    IDENTITY_PROXY_V2, IDENTITY_XCLIENT, IDENTITY_XFORWARD,
+	IDENTITY_TRANSPARENT, IDENTITY_HEADER,   IDENTITY_NONE,
+};
+
 static void
 build_pool_numbers(struct pool_snapshot *pool, const struct section *section)
 {
@@ -247,7 +253,7 @@ build_pool_numbers(struct pool_snapshot *pool, const struct section *section)
 	pool->hash_on = section_says(section, "balance", "source")
 				? HASH_ON_CLIENT
 				: (enum hash_on)section_number(section, "hash-on");
-	pool->identity = (enum identity_method)section_number(section, "identity");
+	pool->identity = identities[section_number(section, "identity")];
 	pool->greets = section_number(section, "greets");
 	pool->reuse.idle = milliseconds(reuse, "idle");
 	pool->reuse.max_idle = count_of(reuse, "max-idle");

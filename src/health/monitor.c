@@ -196,6 +196,7 @@ take_plan(struct watch *watch, const struct snapshot *snapshot,
 	watch->plan = (struct probe_plan){
 		.kind = pool->health.kind,
 		.protocol = pool->protocol,
+		.identity = pool->identity,
 		.timeout = pool->health.timeout,
 		.hostname = snapshot->hostname,
 		.sender = pool->health.sender,

@@ -1,6 +1,8 @@
 #include "health/probe.h"
 
 #include "balance/server.h"
+#include "config/identity.h"
+#include "smtp/proxy_header.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -180,13 +182,29 @@ send_step(struct probe *probe, enum smtp_step step)
 	return true;
 }
 
+/* What traffic will need, and not find, is told before it comes. */
+static void
+look_for_identity(struct probe *probe, const struct smtp_extensions *announced)
+{
+	enum identity_method method = probe->plan->identity;
+	struct endpoint own;
+	uint32_t needed = identity_extension(method);
+
+	stream_local(&probe->stream, &own);
+	if ((announced->set & needed) == needed)
+		return;
+	identity_note_fault(IDENTITY_NOT_ANNOUNCED, method, probe->server, &own, NULL);
+}
+
 static void
 take_hello(struct probe *probe, const struct smtp_reply *reply)
 {
-	struct smtp_extensions none = {0};
+	struct smtp_extensions announced = {0};
 
-	server_learn_extensions(
-		probe->server, probe->plain_hello ? none : smtp_extensions_read(reply));
+	if (!probe->plain_hello)
+		announced = smtp_extensions_read(reply);
+	server_learn_extensions(probe->server, announced);
+	look_for_identity(probe, &announced);
 }
 
 /*
@@ -333,25 +351,72 @@ connect_failed(struct probe *probe, enum status status)
 				    strerror(errno));
 }
 
+/* A check is nobody's visit: it may not be taken for a client's. */
+static size_t
+print_preamble(const struct probe *probe, char room[PROXY_HEADER_PRINT_MAX])
+{
+	struct endpoint local, peer;
+	struct smtp_origin own = {0};
+
+	if (probe->plan->identity == IDENTITY_PROXY_V2)
+		return proxy_header_print_v2(&own, true, room);
+	if (probe->plan->identity != IDENTITY_PROXY_V1)
+		return 0;
+	stream_local(&probe->stream, &local);
+	stream_peer(&probe->stream, &peer);
+	smtp_origin_stand_in(&own, &local, &peer);
+	return proxy_header_print_v1(&own.client, &own.destination, room);
+}
+
+/* False: the probe has ended. */
+static bool
+send_preamble(struct probe *probe)
+{
+	char room[PROXY_HEADER_PRINT_MAX];
+	size_t length = print_preamble(probe, room);
+
+	if (length == 0)
+		return true;
+	probe_record_add(&probe->record, "C",
+			 probe->plan->identity == IDENTITY_PROXY_V2
+				 ? SPAN("PROXY version 2, LOCAL")
+				 : span_of(room, length));
+	if (buffer_append(&probe->output, span_of(room, length)) == STATUS_OK)
+		return write_output(probe);
+	probe_record_result(&probe->record, false, "out of memory");
+	finish(probe);
+	return false;
+}
+
+/* False: not connected yet, or the probe has ended. */
+static bool
+finish_connecting(struct probe *probe)
+{
+	enum status status = stream_connected(&probe->stream);
+
+	if (status == STATUS_AGAIN)
+		return false;
+	probe->connecting = false;
+	if (status != STATUS_OK) {
+		connect_failed(probe, status);
+		finish(probe);
+		return false;
+	}
+	if (!send_preamble(probe))
+		return false;
+	if (probe->plan->kind != PROBE_TCP)
+		return true;
+	finish(probe);
+	return false;
+}
+
 static void
 stream_is_ready(struct stream *stream)
 {
 	struct probe *probe = CONTAINER_OF(stream, struct probe, stream);
 
-	if (probe->connecting) {
-		enum status status = stream_connected(stream);
-
-		if (status == STATUS_AGAIN)
-			return;
-		probe->connecting = false;
-		if (status != STATUS_OK)
-			connect_failed(probe, status);
-		if (status != STATUS_OK || probe->plan->kind == PROBE_TCP) {
-			finish(probe);
-			return;
-		}
-	}
-	converse(probe);
+	if (!probe->connecting || finish_connecting(probe))
+		converse(probe);
 }
 
 static void

@@ -1,7 +1,9 @@
 /*
  * probe: one check of one server: a script of steps, from a mere connect to a
- * recipient. A check that speaks SMTP reads the whole greeting, says QUIT and waits for
- * the answer, so that the server's log shows a proper visit. A check has one deadline.
+ * recipient. Where the pool's traffic begins with a PROXY header, so does a check: with
+ * one that names nobody (version 2, LOCAL), or the check's own addresses (version 1). A
+ * check that speaks SMTP reads the whole greeting, says QUIT and waits for the answer,
+ * so that the server's log shows a proper visit. A check has one deadline.
  *
  * An EHLO that is answered teaches the server's extensions. Apart from that the
  * probe only finds out; what follows from it is the monitor's.
@@ -22,8 +24,9 @@
 struct probe_plan {
 	enum probe_kind kind; /* not PROBE_NONE, not PROBE_STARTTLS */
 	enum mail_protocol protocol;
-	int64_t timeout;      /* milliseconds, for all of it */
-	struct span hostname; /* for EHLO */
+	enum identity_method identity; /* what traffic says first, a probe says too */
+	int64_t timeout;               /* milliseconds, for all of it */
+	struct span hostname;          /* for EHLO */
 	struct span sender;
 	struct span recipient;
 	struct span script; /* absolute path */

@@ -65,6 +65,17 @@ add_server(struct log_line *line, const struct transaction *transaction)
 		   transaction->server ? transaction->server->name : NULL);
 }
 
+/* The client's own, without a Received line of ours. */
+static uint64_t
+content_bytes(const struct transaction *transaction)
+{
+	uint64_t held = chain_end(&transaction->content);
+
+	if (transaction->content_length)
+		return transaction->content_length;
+	return held > transaction->added_length ? held - transaction->added_length : 0;
+}
+
 void
 journal_message(const struct transaction *transaction, enum message_result result,
 		const struct smtp_reply *reply)
@@ -72,8 +83,7 @@ journal_message(const struct transaction *transaction, enum message_result resul
 	const struct session *session = transaction->session;
 	struct span none = {NULL, 0};
 	uint64_t took = loop_microseconds() - transaction->started;
-	uint64_t bytes = transaction->content_length ? transaction->content_length
-						     : chain_end(&transaction->content);
+	uint64_t bytes = content_bytes(transaction);
 	char text[RECIPIENTS_TEXT];
 	struct log_line line;
 

@@ -1,11 +1,20 @@
 #include "proxy/leg_internal.h"
 
+#include "balance/server_fault.h"
 #include "config/limits.h"
+#include "proxy/session.h"
+#include "smtp/xclient.h"
 
 #include <assert.h>
 
 /* Commands queued before the kernel has to take some: bytes. */
 #define OUTPUT_HIGH (LIMIT_UPSTREAM_OUTPUT / 2)
+
+/* What we can say of a client by XFORWARD. */
+#define XFORWARD_ATTRIBUTES                                                            \
+	(SMTP_ATTRIBUTE_NAME | SMTP_ATTRIBUTE_ADDR | SMTP_ATTRIBUTE_PORT |             \
+	 SMTP_ATTRIBUTE_PROTO | SMTP_ATTRIBUTE_HELO | SMTP_ATTRIBUTE_IDENT |           \
+	 SMTP_ATTRIBUTE_SOURCE)
 
 void
 leg_init(struct leg *leg, struct transaction *transaction)
@@ -50,7 +59,9 @@ leg_detach(struct leg *leg)
 	if (upstream && upstream->state == UPSTREAM_LEASED && clean &&
 	    (smtp_client_owed(&upstream->smtp) == 0 ||
 	     leg_server_can(leg, SMTP_PIPELINING)))
-		upstream_release(upstream, !leg->mail_sent);
+		upstream_release(upstream,
+				 !leg->mail_sent &&
+					 smtp_client_owed(&upstream->smtp) == 0);
 	else if (upstream)
 		upstream_close(upstream);
 	start_over(leg);
@@ -103,6 +114,23 @@ send_path(struct leg *leg, enum smtp_step step, struct span command,
 		status = buffer_append(output, SPAN("\r\n"));
 	if (status == STATUS_OK)
 		smtp_client_expect(&leg->upstream->smtp, step, 1);
+	return status;
+}
+
+/* XFORWARD, in as many commands as it takes: of this transaction's client. */
+static enum status
+send_identity(struct leg *leg)
+{
+	struct upstream *upstream = leg->upstream;
+	char id[SESSION_ID_MAX];
+	struct smtp_origin origin;
+	enum status status;
+
+	session_origin(leg->transaction->session, &origin, id);
+	status = smtp_attributes_print(SMTP_ATTRIBUTES_XFORWARD, &origin,
+				       &leg->attributes, &upstream->output);
+	if (status == STATUS_OK)
+		smtp_client_expect(&upstream->smtp, SMTP_STEP_IDENTITY, 1);
 	return status;
 }
 
@@ -168,7 +196,9 @@ send_next(struct leg *leg, enum status *status)
 {
 	uint32_t index = next_recipient(leg, leg->recipients_sent);
 
-	if (!leg->mail_sent)
+	if (leg->attributes)
+		*status = send_identity(leg);
+	else if (!leg->mail_sent)
 		*status = send_mail(leg);
 	else if (index < leg->transaction->recipient_count)
 		*status = send_recipient(leg, index);
@@ -227,6 +257,39 @@ leg_advance(struct leg *leg)
 	}
 }
 
+/* The connection is of no use to anybody as long as it is not announced. */
+static void
+leave_unannounced(struct leg *leg, enum identity_fault fault)
+{
+	struct upstream *upstream = leg->upstream;
+	struct transaction *transaction = leg->transaction;
+	const char *why = upstream_note_fault(upstream, fault, NULL);
+
+	tally_add(&upstream->server->counters.failures[SERVER_FAILURE_GREETING], 1);
+	server_observe(upstream->server, SERVER_TRAFFIC_FAILED, why,
+		       upstream->worker->loop.now);
+	upstream_quit(upstream);
+	start_over(leg);
+	transaction_leg_failed(transaction, RETRY_GREETING, why, NULL, false);
+}
+
+/* False: the server does not let us say who the client is, and is left. */
+static bool
+prepare_identity(struct leg *leg)
+{
+	const struct smtp_extensions *announced = &leg->upstream->extensions;
+
+	if (leg->upstream->pool->identity != IDENTITY_XFORWARD)
+		return true;
+	if (!(announced->set & SMTP_XFORWARD))
+		leave_unannounced(leg, IDENTITY_NOT_ANNOUNCED);
+	else if (!(announced->xforward & SMTP_ATTRIBUTE_ADDR))
+		leave_unannounced(leg, IDENTITY_NO_ADDRESS);
+	else
+		leg->attributes = announced->xforward & XFORWARD_ATTRIBUTES;
+	return leg->attributes != 0;
+}
+
 void
 leg_ready(struct leg *leg)
 {
@@ -240,6 +303,8 @@ leg_ready(struct leg *leg)
 				       NULL, false);
 		return;
 	}
+	if (!prepare_identity(leg))
+		return;
 	leg->state = LEG_ENVELOPE;
 	leg_advance(leg);
 }
@@ -287,6 +352,18 @@ break_off(struct leg *leg, enum server_failure failure, const char *why,
 	}
 	upstream_close(upstream);
 	transaction_leg_failed(transaction, phase, why, stale ? NULL : reply, stale);
+}
+
+static void
+identity_replied(struct leg *leg, const struct smtp_reply *reply)
+{
+	struct upstream *upstream = leg->upstream;
+
+	if (smtp_reply_is_positive(reply))
+		server_clear_fault(upstream->server);
+	else
+		break_off(leg, SERVER_FAILURE_GREETING,
+			  upstream_note_fault(upstream, IDENTITY_REFUSED, reply), NULL);
 }
 
 static void
@@ -346,6 +423,9 @@ leg_replied(struct leg *leg, enum smtp_step step, const struct smtp_reply *reply
 		return;
 	}
 	switch (step) {
+	case SMTP_STEP_IDENTITY:
+		identity_replied(leg, reply);
+		break;
 	case SMTP_STEP_MAIL:
 		mail_replied(leg, reply);
 		break;
@@ -375,7 +455,8 @@ leg_replied(struct leg *leg, enum smtp_step step, const struct smtp_reply *reply
 }
 
 void
-leg_lost(struct leg *leg, enum server_failure failure, const char *why)
+leg_lost(struct leg *leg, enum server_failure failure, const char *why,
+	 const struct smtp_reply *reply)
 {
 	struct upstream *upstream = leg->upstream;
 	bool stale = upstream->reused && !upstream->answered &&
@@ -386,7 +467,7 @@ leg_lost(struct leg *leg, enum server_failure failure, const char *why)
 		phase = RETRY_CONNECT;
 	else if (leg->state == LEG_OPENING)
 		phase = RETRY_GREETING;
-	transaction_leg_failed(leg->transaction, phase, why, NULL, stale);
+	transaction_leg_failed(leg->transaction, phase, why, reply, stale);
 }
 
 void

@@ -40,6 +40,7 @@ struct leg {
 	enum leg_state state;
 	enum leg_coding coding;
 	bool committed;
+	uint32_t attributes; /* of XFORWARD, still to be sent: enum smtp_attribute */
 	bool mail_sent;
 	bool mail_accepted;
 	bool last_announced;      /* BDAT … LAST was queued */
@@ -77,8 +78,10 @@ uint64_t leg_backlog(const struct leg *leg);
 /* Called by upstream. */
 void leg_ready(struct leg *leg); /* greeted, or warm */
 void leg_replied(struct leg *leg, enum smtp_step step, const struct smtp_reply *reply);
-/* The connection is closed already. */
-void leg_lost(struct leg *leg, enum server_failure failure, const char *why);
+/* The connection is closed already. reply: what the server said to this client, or
+   NULL. */
+void leg_lost(struct leg *leg, enum server_failure failure, const char *why,
+	      const struct smtp_reply *reply);
 /* Announces the next chunk in output, or codes more content, before leg_gather(). */
 void leg_prepare(struct leg *leg);
 /* Fills vectors with what may follow the commands in output now. */

@@ -1,6 +1,5 @@
 #include "proxy/reuse.h"
 
-#include "proxy/transaction.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
 
@@ -80,10 +79,10 @@ serve_waiting(struct reuse *reuse)
 	}
 	while (!list_is_empty(&round)) {
 		struct list *first = list_first(&round);
+		struct waiter *waiter = CONTAINER_OF(first, struct waiter, link);
 
 		list_remove(first);
-		if (transaction_place_freed(
-			    CONTAINER_OF(first, struct transaction, link)))
+		if (waiter->place_freed(waiter))
 			served = true;
 		else
 			list_append(&reuse->waiting, first);
@@ -116,12 +115,13 @@ reuse_init(struct reuse *reuse, struct worker *worker)
 /* ---- idle connections ---- */
 
 struct upstream *
-reuse_take(struct reuse *reuse, const struct server *server)
+reuse_take(struct reuse *reuse, const struct server *server,
+	   const struct session *session)
 {
 	LIST_EACH (&reuse->idle, at) {
 		struct upstream *upstream = CONTAINER_OF(at, struct upstream, link);
 
-		if (upstream->server != server)
+		if (upstream->server != server || upstream->session != session)
 			continue;
 		if (stream_is_hung_up(&upstream->stream)) {
 			upstream_close(upstream);
@@ -174,12 +174,19 @@ is_wanted_elsewhere(const struct reuse *reuse, const struct upstream *upstream)
 	       is_at_cap(upstream->server);
 }
 
+/* It told the server about a client who has gone, or who is another by now. */
+static bool
+is_nobodys_use(const struct upstream *upstream)
+{
+	return upstream->personal && !upstream->session;
+}
+
 void
 reuse_put(struct reuse *reuse, struct upstream *upstream)
 {
 	const struct pool_snapshot *pool = upstream->pool;
 
-	if (reuse->worker->stopping ||
+	if (reuse->worker->stopping || is_nobodys_use(upstream) ||
 	    (pool->reuse.max_messages &&
 	     upstream->messages >= pool->reuse.max_messages) ||
 	    count_idle(reuse, upstream->server) >= idle_allowance(reuse, pool) ||
@@ -206,25 +213,26 @@ reuse_close_all(struct reuse *reuse)
 /* ---- waiting for a place ---- */
 
 void
-reuse_wait(struct reuse *reuse, struct transaction *transaction, struct pool *pool)
+reuse_wait(struct reuse *reuse, struct waiter *waiter, struct pool *pool)
 {
-	transaction->waiting_for = pool;
-	list_append(&reuse->waiting, &transaction->link);
+	waiter->pool = pool;
+	list_append(&reuse->waiting, &waiter->link);
 	atomic_fetch_add(&pool->waiting, 1);
-	/* Others may hold idle connections to a server that we could use. Once only:
-	   workers that all wait would wake each other for ever. */
+	/* Idle connections to a server that we could use may be another client's, or
+	   another worker's. Once only: workers that all wait would wake each other for
+	   ever. */
+	give_up_idle(reuse);
 	nudge_others(reuse);
 }
 
 void
-reuse_stop_waiting(struct reuse *reuse, struct transaction *transaction)
+reuse_stop_waiting(struct waiter *waiter)
 {
-	(void)reuse;
-	if (!transaction->waiting_for)
+	if (!waiter->pool)
 		return;
-	atomic_fetch_sub(&transaction->waiting_for->waiting, 1);
-	transaction->waiting_for = NULL;
-	list_remove(&transaction->link);
+	atomic_fetch_sub(&waiter->pool->waiting, 1);
+	waiter->pool = NULL;
+	list_remove(&waiter->link);
 }
 
 void

@@ -1,7 +1,7 @@
 /*
- * reuse: the warm connections of one worker, by server, and the transactions that
- * wait for a free place at a pool. A connection may serve any client, since what a
- * pool's identity method allows to share is all that is put here.
+ * reuse: the warm connections of one worker, by server, and those that wait for a free
+ * place at a pool. A connection that told its server who the client is serves that
+ * client's session alone (upstream->session); the others serve anyone.
  *
  * A place is free when server_take() and server_connection_take() both succeed. Whoever
  * frees one while anybody waits nudges: its own waiters, or the other workers'. A
@@ -16,34 +16,46 @@
 #include "base/list.h"
 #include "net/loop.h"
 
-struct worker;
+struct session;
 struct upstream;
-struct transaction;
+struct worker;
+
+/* Who waits for a free place; embedded in what needs it. */
+struct waiter {
+	struct list link;
+	struct pool *pool; /* waited for; NULL: it does not wait */
+	/* A place may be free. False: not for this one, it waits on. */
+	bool (*place_freed)(struct waiter *waiter);
+};
 
 struct reuse {
 	struct worker *worker;
 	struct list idle;    /* struct upstream, the latest used first */
-	struct list waiting; /* struct transaction, the earliest first */
+	struct list waiting; /* struct waiter, the earliest first */
 	uint32_t idle_count;
 	struct loop_task retry;
 };
 
 void reuse_init(struct reuse *reuse, struct worker *worker);
 
-/* A warm connection to the server, the latest used, or NULL. */
-struct upstream *reuse_take(struct reuse *reuse, const struct server *server);
+/*
+ * A warm connection to the server, the latest used, or NULL. session: whose it has to
+ * be; NULL: one that is nobody's.
+ */
+struct upstream *reuse_take(struct reuse *reuse, const struct server *server,
+			    const struct session *session);
 /* A connection that is ready for another transaction. It is kept, or told to quit. */
 void reuse_put(struct reuse *reuse, struct upstream *upstream);
 /* It is going away by itself. */
 void reuse_forget(struct reuse *reuse, struct upstream *upstream);
 
 /*
- * Waits for a free place at the pool; transaction_place_freed() is called. One may have
+ * Waits for a free place at the pool; waiter->place_freed() is called. One may have
  * been freed in the meantime: look once more behind this.
  */
-void
-reuse_wait(struct reuse *reuse, struct transaction *transaction, struct pool *pool);
-void reuse_stop_waiting(struct reuse *reuse, struct transaction *transaction);
+void reuse_wait(struct reuse *reuse, struct waiter *waiter, struct pool *pool);
+/* Does nothing to one that does not wait. */
+void reuse_stop_waiting(struct waiter *waiter);
 
 /* A place at the pool may be free now. */
 void reuse_place_freed(struct reuse *reuse, struct pool *pool);

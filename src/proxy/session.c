@@ -32,9 +32,7 @@ static void pump(struct session *session);
 void
 session_print_id(const struct session *session, char text[SESSION_ID_MAX])
 {
-	snprintf(text, SESSION_ID_MAX, "%04x-%llx",
-		 session->worker->proxy->tag & 0xffff,
-		 (unsigned long long)session->number);
+	worker_print_id(session->worker, session->number, text);
 }
 
 /* ---- its end ---- */
@@ -45,6 +43,8 @@ session_free(struct session *session)
 	smtp_server_fini(&session->smtp);
 	buffer_clear(&session->input);
 	free(session->helo);
+	free(session->name);
+	free(session->destination);
 	snapshot_unref(session->snapshot);
 	slab_put(&session->worker->sessions, session);
 }
@@ -72,16 +72,15 @@ finish(struct session *session)
 static void
 leave(struct session *session, const char *why)
 {
-	struct tally *tally = session->tally;
-
 	if (session->gone)
 		return;
 	session->gone = true;
 	session->end = why;
 	loop_timer_stop(&session->worker->loop, &session->timer);
 	stream_close(&session->stream);
-	atomic_fetch_sub(&tally->active, 1);
-	client_table_leave(&tally->clients, endpoint_hash_address(&session->client));
+	entrance_leave(session->tally, &session->client);
+	session_forget_name(session);
+	session_disown_upstreams(session);
 	if (session->transaction)
 		transaction_abort(session->transaction);
 	else
@@ -483,36 +482,6 @@ on_ready(struct stream *stream)
 
 /* ---- its begin ---- */
 
-/* Why this client may not come in; 0: it may. */
-static unsigned
-refusal(const struct listener_snapshot *listener, struct tally *tally,
-	const struct endpoint *client)
-{
-	if (atomic_fetch_add(&tally->active, 1) >= listener->max_connections) {
-		atomic_fetch_sub(&tally->active, 1);
-		return REJECT_CONNECTIONS;
-	}
-	if (client_table_enter(&tally->clients, endpoint_hash_address(client),
-			       listener->max_connections_per_client))
-		return 0;
-	atomic_fetch_sub(&tally->active, 1);
-	return REJECT_CLIENT_CONNECTIONS;
-}
-
-/* One write that may fail: the client is nothing to us yet. */
-static void
-turn_away(int fd, unsigned reason)
-{
-	struct span text = reason == REJECT_CONNECTIONS
-				   ? SPAN("421 4.3.2 Too many connections, try again "
-					  "later\r\n")
-				   : SPAN("421 4.7.0 Too many connections from your "
-					  "address\r\n");
-
-	(void)!send(fd, text.at, text.length, MSG_NOSIGNAL | MSG_DONTWAIT);
-	close(fd);
-}
-
 static void
 begin(struct session *session, int fd)
 {
@@ -523,8 +492,8 @@ begin(struct session *session, int fd)
 	timer_init(&session->timer, on_timeout);
 	session->pump.run = pump_later;
 	session->started = worker->loop.now;
-	session->number =
-		worker->session_number++ * worker->proxy->worker_count + worker->index;
+	session->number = worker_next_number(worker);
+	list_init(&session->upstreams);
 	list_append(&worker->live_sessions, &session->link);
 	tally_add(&session->tally->sessions, 1);
 	if (stream_adopt(&session->stream, &worker->loop, fd, on_ready) != STATUS_OK)
@@ -535,32 +504,35 @@ begin(struct session *session, int fd)
 		greet(session);
 }
 
-void
-session_open(struct worker *worker, const struct listener_snapshot *listener, int fd,
-	     const struct endpoint *client)
+static struct endpoint *
+copy_endpoint(const struct endpoint *endpoint)
 {
-	struct tally *tally = &worker->proxy->tallies[listener->index];
-	unsigned reason = fd < worker->client_descriptors
-				  ? refusal(listener, tally, client)
-				  : REJECT_CONNECTIONS;
-	struct session *session;
+	struct endpoint *copy = malloc(sizeof(*copy));
 
-	if (reason) {
-		journal_refused_client(listener, tally, client, reason);
-		turn_away(fd, reason);
-		return;
-	}
-	session = slab_take(&worker->sessions);
-	if (!session) {
-		atomic_fetch_sub(&tally->active, 1);
-		client_table_leave(&tally->clients, endpoint_hash_address(client));
-		turn_away(fd, REJECT_CONNECTIONS);
-		return;
+	if (copy)
+		*copy = *endpoint;
+	return copy;
+}
+
+bool
+session_open(struct worker *worker, const struct arrival *arrival, int fd)
+{
+	struct session *session = slab_take(&worker->sessions);
+
+	if (!session)
+		return false;
+	if (arrival->destination.length) {
+		session->destination = copy_endpoint(&arrival->destination);
+		if (!session->destination) {
+			slab_put(&worker->sessions, session);
+			return false;
+		}
 	}
 	session->worker = worker;
-	session->listener = listener;
-	session->tally = tally;
-	session->client = *client;
+	session->listener = arrival->listener;
+	session->tally = arrival->tally;
+	session->client = arrival->client;
 	session->snapshot = snapshot_ref(worker->proxy->snapshot);
 	begin(session, fd);
+	return true;
 }

@@ -8,15 +8,16 @@
 #define EVENPOST_PROXY_SESSION_H
 
 #include "net/stream.h"
+#include "proxy/entrance.h"
+#include "proxy/name_cache.h"
 #include "proxy/transaction.h"
 #include "proxy/worker.h"
+#include "smtp/origin.h"
 #include "smtp/server.h"
 
 /* A client that sends less than this many bytes of content in timeouts.data is too
  * slow. */
 #define SESSION_BLOCK 1024
-
-#define SESSION_ID_MAX 32
 
 struct session {
 	struct list link; /* in the worker's live or dead sessions */
@@ -28,13 +29,19 @@ struct session {
 	struct tally *tally;
 	struct transaction *transaction;
 	struct endpoint client;
+	struct endpoint *destination; /* as a PROXY header says; NULL: the socket's */
+	struct list upstreams;        /* struct upstream: those that are its alone */
+	struct name_lookup lookup;    /* of its name */
+	char *name; /* by DNS, confirmed; NULL: none, or not known (name_state) */
 	uint64_t number;
 	char *helo;          /* NULL before EHLO */
 	struct buffer input; /* what could not be taken yet */
 	struct timer timer;
 	struct loop_task pump;
-	int64_t started; /* ms, monotonic */
-	uint8_t wait;    /* enum session_wait in session.c: what the timer is for */
+	int64_t started;    /* ms, monotonic */
+	uint8_t wait;       /* enum session_wait in session.c: what the timer is for */
+	uint8_t name_state; /* enum smtp_name_state */
+	bool extended;      /* it said EHLO */
 	bool progressed; /* a command, or a block of content, came since it was set */
 	uint32_t messages;
 	uint32_t block_bytes; /* of content since the timer was set */
@@ -49,8 +56,8 @@ struct session {
 	bool gone;            /* the client is no more; a transaction still is */
 };
 
-void session_open(struct worker *worker, const struct listener_snapshot *listener,
-		  int fd, const struct endpoint *client);
+/* False: out of memory, and nothing has happened. */
+bool session_open(struct worker *worker, const struct arrival *arrival, int fd);
 
 /* Answers a slot; the output is sent at the end of the round. */
 void
@@ -66,5 +73,15 @@ void session_kill(struct session *session);
 void session_free(struct session *session);
 
 void session_print_id(const struct session *session, char text[SESSION_ID_MAX]);
+
+/* What the client is called is not known yet, and soon will be. */
+bool session_awaits_name(const struct session *session);
+
+/*
+ * Who the client is, as servers are told. The spans borrow from the session and from
+ * id, which is filled.
+ */
+void session_origin(const struct session *session, struct smtp_origin *origin,
+		    char id[SESSION_ID_MAX]);
 
 #endif

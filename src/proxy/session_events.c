@@ -39,8 +39,11 @@ on_hello(struct session *session, const struct smtp_event *event)
 	struct span name = event->hello.name;
 
 	abort_transaction(session);
+	session_disown_upstreams(session); /* servers know it by its name of before */
+	session_ask_name(session);
 	free(session->helo);
 	session->helo = strndup(name.at, name.length);
+	session->extended = event->hello.verb != SMTP_HELO;
 	if (!session->helo ||
 	    smtp_server_hello(&session->smtp, event->slot, event->hello.verb,
 			      offered_extensions(session)) != STATUS_OK)

@@ -21,7 +21,8 @@ const char *
 reject_reason_name(unsigned reason)
 {
 	static const char *const names[REJECT_COUNT - SMTP_REFUSAL_COUNT] = {
-		"connections", "client-connections", "server", "no-server"};
+		"connections", "client-connections", "proxy-header", "loop",
+		"server",      "no-server"};
 
 	if (reason < SMTP_REFUSAL_COUNT)
 		return smtp_refusal_name((enum smtp_refusal)reason);

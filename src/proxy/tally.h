@@ -23,7 +23,9 @@ const char *message_result_name(enum message_result result);
 enum reject_reason {
 	REJECT_CONNECTIONS = SMTP_REFUSAL_COUNT, /* max-connections */
 	REJECT_CLIENT_CONNECTIONS,               /* max-connections-per-client */
-	REJECT_SERVER,                           /* a server's own refusal, passed on */
+	REJECT_PROXY_HEADER, /* missing or bad, from a peer that has to send one */
+	REJECT_LOOP,         /* too many Received lines */
+	REJECT_SERVER,       /* a server's own refusal, passed on */
 	REJECT_NO_SERVER,
 	REJECT_COUNT
 };

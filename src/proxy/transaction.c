@@ -1,9 +1,10 @@
 #include "proxy/transaction_internal.h"
 
 #include "config/limits.h"
+#include "smtp/received.h"
 
-#include <assert.h>
 #include <stdlib.h>
+#include <time.h>
 
 const struct smtp_server_options *
 transaction_options(const struct transaction *transaction)
@@ -22,6 +23,7 @@ transaction_new(struct session *session, const struct smtp_event *mail)
 	transaction->started = loop_microseconds();
 	transaction->replayable = true;
 	timer_init(&transaction->queue_timer, transaction_waited_too_long);
+	transaction->waiter.place_freed = transaction_place_freed;
 	chain_init(&transaction->content, &session->worker->blocks);
 	leg_init(&transaction->leg, transaction);
 	transaction->sender = arena_copy(&transaction->arena, mail->mail.path.mailbox);
@@ -69,7 +71,7 @@ transaction_give_place_back(struct transaction *transaction)
 void
 transaction_stop_waiting(struct transaction *transaction)
 {
-	reuse_stop_waiting(&transaction_worker(transaction)->reuse, transaction);
+	reuse_stop_waiting(&transaction->waiter);
 	loop_timer_stop(&transaction_worker(transaction)->loop,
 			&transaction->queue_timer);
 }
@@ -235,10 +237,22 @@ transaction_recipient(struct transaction *transaction, const struct smtp_event *
 		session_answer(session, rcpt->slot, &NO_MEMORY);
 		return;
 	}
-	if (!transaction->pool) {
-		transaction->pool = transaction_pool_for(transaction, &rcpt->rcpt.path);
+	if (transaction->pool)
+		return;
+	transaction->pool = transaction_pool_for(transaction, &rcpt->rcpt.path);
+	transaction->awaits_name = session_awaits_name(session);
+	if (!transaction->awaits_name)
 		transaction_seek_server(transaction);
-	}
+}
+
+void
+transaction_name_settled(struct transaction *transaction)
+{
+	if (!transaction->awaits_name)
+		return;
+	transaction->awaits_name = false;
+	if (!transaction->failure.code)
+		transaction_seek_server(transaction);
 }
 
 void
@@ -260,13 +274,86 @@ transaction_data_asked(struct transaction *transaction, uint32_t slot)
 		transaction_answer_nobody(transaction);
 }
 
+/* Its recipient, where there is one alone: no one else's address is told. */
+static struct span
+only_recipient(const struct transaction *transaction)
+{
+	if (transaction->accepted + transaction->pending == 1) {
+		for (uint32_t i = 0; i < transaction->recipient_count; i++)
+			if (transaction->recipients[i].verdict != RECIPIENT_REFUSED)
+				return transaction->recipients[i].mailbox;
+	}
+	return span_of("", 0);
+}
+
+/* Our own line stands before all that the client sends. */
+static enum status
+add_received(struct transaction *transaction)
+{
+	struct session *session = transaction->session;
+	char line[SMTP_RECEIVED_MAX];
+	char id[SESSION_ID_MAX];
+	struct smtp_origin origin;
+
+	session_origin(session, &origin, id);
+	transaction->added_length = (uint32_t)smtp_received_print(
+		&origin, transaction_options(transaction)->hostname,
+		only_recipient(transaction), time(NULL), line);
+	return chain_append(&transaction->content,
+			    span_of(line, transaction->added_length));
+}
+
+static bool
+adds_received(const struct transaction *transaction)
+{
+	return listener_adds_received(transaction->session->listener,
+				      transaction->pool);
+}
+
+static void
+want_memory(struct transaction *transaction)
+{
+	leg_detach(&transaction->leg);
+	transaction_fail(transaction, REJECT_NO_SERVER, &NO_MEMORY);
+}
+
+void
+transaction_open_content(struct transaction *transaction)
+{
+	transaction->state = TRANSACTION_BODY;
+	if (!transaction->failure.code && adds_received(transaction) &&
+	    add_received(transaction) != STATUS_OK)
+		want_memory(transaction);
+}
+
 void
 transaction_chunk(struct transaction *transaction)
 {
-	if (transaction->state == TRANSACTION_ENVELOPE) {
-		transaction->octets = true;
-		transaction->state = TRANSACTION_BODY;
-	}
+	if (transaction->state != TRANSACTION_ENVELOPE)
+		return;
+	transaction->octets = true;
+	transaction_open_content(transaction);
+}
+
+/* Where we add a line it is for us to see that a message goes round for ever (RFC 5321
+   6.3). False: it does. */
+static bool
+passes_hops(struct transaction *transaction, struct span piece)
+{
+	static const struct smtp_reply loop = {
+		554,
+		SPAN_INITIALIZER("554 5.4.6 Too many hops, the message goes round")};
+
+	if (transaction->hops.done || !adds_received(transaction))
+		return true;
+	smtp_hops_take(&transaction->hops, piece);
+	if (transaction->hops.count < LIMIT_HOPS)
+		return true;
+	leg_detach(&transaction->leg);
+	journal_reject(transaction->session, "data", REJECT_LOOP, span_of(NULL, 0),
+		       &loop);
+	transaction_fail(transaction, REJECT_LOOP, &loop);
+	return false;
 }
 
 /* A read that came full, of content alone, is not copied. */
@@ -284,11 +371,10 @@ keep_content(struct transaction *transaction, struct span piece)
 void
 transaction_content(struct transaction *transaction, struct span piece)
 {
-	if (transaction->failure.code)
+	if (transaction->failure.code || !passes_hops(transaction, piece))
 		return;
 	if (keep_content(transaction, piece) != STATUS_OK) {
-		leg_detach(&transaction->leg);
-		transaction_fail(transaction, REJECT_NO_SERVER, &NO_MEMORY);
+		want_memory(transaction);
 		return;
 	}
 	if (chain_end(&transaction->content) > transaction->pool->retry.buffer)
@@ -387,7 +473,8 @@ transaction_leg_drained(struct transaction *transaction)
 void
 transaction_committed(struct transaction *transaction)
 {
-	transaction->content_length = chain_end(&transaction->content);
+	transaction->content_length =
+		chain_end(&transaction->content) - transaction->added_length;
 	transaction->replayable = false;
 	chain_clear(&transaction->content);
 	transaction->leg.offset = 0;

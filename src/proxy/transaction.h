@@ -13,6 +13,7 @@
 #define EVENPOST_PROXY_TRANSACTION_H
 
 #include "proxy/leg.h"
+#include "smtp/hops.h"
 #include "smtp/server.h"
 
 struct session;
@@ -43,8 +44,8 @@ enum transaction_state {
 
 struct transaction {
 	struct session *session;
-	struct list link; /* while it waits for a place, in reuse.waiting */
-	struct pool *waiting_for;
+	struct list link;     /* among the dead */
+	struct waiter waiter; /* for a place at a server */
 	struct timer queue_timer;
 	struct arena arena;
 	enum transaction_state state;
@@ -60,9 +61,11 @@ struct transaction {
 	uint32_t pending;
 	struct chain content;
 	uint64_t content_length; /* octets, once committed */
-	bool octets;             /* content came by BDAT, unstuffed */
-	bool replayable;         /* all of the content so far is still held */
-	bool abandoned; /* refused on the client's side; the answer is on its way */
+	uint32_t added_length;   /* octets of our own Received line, before them */
+	struct smtp_hops hops;
+	bool octets;     /* content came by BDAT, unstuffed */
+	bool replayable; /* all of the content so far is still held */
+	bool abandoned;  /* refused on the client's side; the answer is on its way */
 	struct smtp_reply
 		last_reply; /* what a server said before another was tried; or 0 */
 	struct smtp_reply failure; /* what to say to all that follows; code 0: none */
@@ -73,6 +76,7 @@ struct transaction {
 	struct server *server; /* reserved, or the last one that was */
 	bool reserved;
 	bool stale_retried;
+	bool awaits_name;  /* the client's, before the first server is chosen */
 	uint32_t attempts; /* servers that were asked, the first too */
 	uint32_t tried[TRANSACTION_TRIED_MAX];
 	uint32_t tried_count;
@@ -139,7 +143,7 @@ void transaction_committed(struct transaction *transaction);
 void transaction_content_refused(struct transaction *transaction,
 				 const struct smtp_reply *reply);
 
-/* Called by reuse: a place may be free. False: not for this one, it waits on. */
-bool transaction_place_freed(struct transaction *transaction);
+/* Called by the session: what the client is called is known, or will not be. */
+void transaction_name_settled(struct transaction *transaction);
 
 #endif

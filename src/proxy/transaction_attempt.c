@@ -67,7 +67,7 @@ wait_for_place(struct transaction *transaction)
 	if (!timer_is_running(&transaction->queue_timer))
 		loop_timer_start(&worker->loop, &transaction->queue_timer,
 				 transaction->pool->queue);
-	reuse_wait(&worker->reuse, transaction, transaction->pool->pool);
+	reuse_wait(&worker->reuse, &transaction->waiter, transaction->pool->pool);
 }
 
 void
@@ -85,18 +85,20 @@ static bool
 open_leg(struct transaction *transaction)
 {
 	struct worker *worker = transaction_worker(transaction);
+	struct session *session = transaction->session;
+	bool personal = identity_is_personal(transaction->pool->identity);
 	struct upstream *upstream = NULL;
 	const char *why;
 
 	/* where one warm connection was dead others will be: not again */
 	if (!transaction->stale_retried)
-		upstream = reuse_take(&worker->reuse, transaction->server);
+		upstream = reuse_take(&worker->reuse, transaction->server,
+				      personal ? session : NULL);
 	if (upstream) {
 		upstream_lend(upstream, &transaction->leg);
 	} else if (server_connection_take(transaction->server)) {
-		upstream = upstream_open(worker, transaction->session->snapshot,
-					 transaction->pool, transaction->server,
-					 &transaction->leg, &why);
+		upstream = upstream_open(session, transaction->pool,
+					 transaction->server, &transaction->leg, &why);
 	} else {
 		/* Not told to those who wait: it is of no use to them without a
 		   connection, and they would try it in turn for ever. */
@@ -179,9 +181,9 @@ transaction_seek_server(struct transaction *transaction)
 }
 
 bool
-transaction_place_freed(struct transaction *transaction)
+transaction_place_freed(struct waiter *waiter)
 {
-	return try_servers(transaction);
+	return try_servers(CONTAINER_OF(waiter, struct transaction, waiter));
 }
 
 /* ---- the rules of trying again ---- */

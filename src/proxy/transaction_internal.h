@@ -38,6 +38,9 @@ void transaction_fail(struct transaction *transaction, unsigned reason,
 		      const struct smtp_reply *reply);
 void transaction_fail_for_want_of_servers(struct transaction *transaction);
 
+/* Content comes in from now on; a Received line of ours is its first. */
+void transaction_open_content(struct transaction *transaction);
+
 void transaction_give_place_back(struct transaction *transaction);
 void transaction_stop_waiting(struct transaction *transaction);
 
@@ -47,5 +50,7 @@ const struct pool_snapshot *transaction_pool_for(const struct transaction *trans
 /* Reserves a server that was not tried yet and opens the leg; or waits; or fails. */
 void transaction_seek_server(struct transaction *transaction);
 void transaction_waited_too_long(struct timer *queue_timer);
+/* A place may be free. False: not for this one, it waits on. */
+bool transaction_place_freed(struct waiter *waiter);
 
 #endif

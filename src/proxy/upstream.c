@@ -1,11 +1,11 @@
-#include "proxy/upstream.h"
+#include "proxy/upstream_internal.h"
 
 #include "config/limits.h"
+#include "proxy/connector.h"
 #include "proxy/leg.h"
+#include "proxy/session.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <stdio.h>
 
 /* For a window of content in blocks, the commands before it and the end behind it. */
 #define VECTORS 20
@@ -61,6 +61,7 @@ upstream_close(struct upstream *upstream)
 	server_connection_put(upstream->server);
 	list_append(&worker->dead_upstreams, &upstream->link);
 	list_remove(&upstream->live);
+	list_remove(&upstream->mine);
 	worker_reap_later(worker);
 	reuse_place_freed(&worker->reuse, upstream->pool->pool);
 }
@@ -71,102 +72,35 @@ is_to_blame(const struct upstream *upstream)
 {
 	if (upstream->reused && !upstream->answered)
 		return false; /* it had died while it was idle */
-	return upstream->state == UPSTREAM_CONNECTING ||
-	       upstream->state == UPSTREAM_GREETING ||
-	       upstream->state == UPSTREAM_HELLO || upstream->state == UPSTREAM_LEASED;
+	return upstream->state <= UPSTREAM_LEASED;
 }
 
-static void
-lose(struct upstream *upstream, enum server_failure failure, const char *why)
+void
+upstream_lose(struct upstream *upstream, enum server_failure failure, const char *why,
+	      const struct smtp_reply *reply)
 {
 	struct leg *leg = upstream->leg;
 
 	upstream_close(upstream);
 	if (leg)
-		leg_lost(leg, failure, why);
+		leg_lost(leg, failure, why, reply);
 }
 
-static void
-fail(struct upstream *upstream, enum server_failure failure, const char *why)
+void
+upstream_fail(struct upstream *upstream, enum server_failure failure, const char *why)
 {
 	if (is_to_blame(upstream)) {
 		tally_add(&upstream->server->counters.failures[failure], 1);
 		server_observe(upstream->server, SERVER_TRAFFIC_FAILED, why,
 			       upstream->worker->loop.now);
 	}
-	lose(upstream, failure, why);
+	upstream_lose(upstream, failure, why, NULL);
 }
 
 void
 upstream_cut(struct upstream *upstream)
 {
-	lose(upstream, SERVER_FAILURE_LOST, "cut");
-}
-
-static void
-say_hello(struct upstream *upstream)
-{
-	const char *verb = upstream->pool->protocol == MAIL_LMTP ? "LHLO"
-			   : upstream->said_helo                 ? "HELO"
-								 : "EHLO";
-	struct span hostname = upstream->snapshot->hostname;
-
-	if (smtp_client_send(&upstream->smtp, SMTP_STEP_HELLO, &upstream->output,
-			     "%s %.*s", verb, SPAN_ARGS(hostname)) != STATUS_OK) {
-		fail(upstream, SERVER_FAILURE_LOST, "out of memory");
-		return;
-	}
-	upstream->state = UPSTREAM_HELLO;
-	upstream_await(upstream, upstream->pool->timeouts.command);
-	upstream_flush_later(upstream);
-}
-
-/* "greeting: 554 no service": on the caller's stack. */
-#define WHY_MAX 200
-static void
-print_why(char why[WHY_MAX], const char *what, const struct smtp_reply *reply)
-{
-	struct span line = smtp_reply_first_line(reply);
-
-	snprintf(why, WHY_MAX, "%s: %.*s", what, SPAN_ARGS(line));
-}
-
-static void
-take_greeting(struct upstream *upstream, const struct smtp_reply *reply)
-{
-	char why[WHY_MAX];
-
-	if (reply->code == 220) {
-		say_hello(upstream);
-		return;
-	}
-	print_why(why, "greeting", reply);
-	fail(upstream, SERVER_FAILURE_GREETING, why);
-}
-
-static void
-take_hello(struct upstream *upstream, const struct smtp_reply *reply)
-{
-	char why[WHY_MAX];
-
-	if (smtp_reply_is_permanent(reply) && !upstream->said_helo &&
-	    upstream->pool->protocol == MAIL_SMTP) {
-		upstream->said_helo = true;
-		say_hello(upstream);
-		return;
-	}
-	if (reply->code != 250) {
-		print_why(why, "EHLO", reply);
-		fail(upstream, SERVER_FAILURE_GREETING, why);
-		return;
-	}
-	if (!upstream->said_helo)
-		upstream->extensions = smtp_extensions_read(reply);
-	server_learn_extensions(upstream->server, upstream->extensions);
-	tally_add(&upstream->server->counters.connects, 1);
-	upstream->state = UPSTREAM_LEASED;
-	upstream_await_nothing(upstream);
-	leg_ready(upstream->leg);
+	upstream_lose(upstream, SERVER_FAILURE_LOST, "cut", NULL);
 }
 
 static void
@@ -185,10 +119,9 @@ take_reply(struct upstream *upstream, enum smtp_step step,
 {
 	switch (upstream->state) {
 	case UPSTREAM_GREETING:
-		take_greeting(upstream, reply);
-		break;
 	case UPSTREAM_HELLO:
-		take_hello(upstream, reply);
+	case UPSTREAM_IDENTITY:
+		upstream_take_opening(upstream, reply);
 		break;
 	case UPSTREAM_LEASED:
 		leg_replied(upstream->leg, step, reply);
@@ -231,8 +164,8 @@ take_replies(struct upstream *upstream, struct span *input)
 		switch (smtp_client_next(&upstream->smtp, input, &step, &reply)) {
 		case SMTP_CLIENT_REPLY:
 			if (speaks_out_of_turn(upstream, step, *input)) {
-				fail(upstream, SERVER_FAILURE_LOST,
-				     "spoke out of turn");
+				upstream_fail(upstream, SERVER_FAILURE_LOST,
+					      "spoke out of turn");
 				return false;
 			}
 			take_reply(upstream, step, &reply);
@@ -242,7 +175,8 @@ take_replies(struct upstream *upstream, struct span *input)
 		case SMTP_CLIENT_MORE:
 			return true;
 		case SMTP_CLIENT_BROKEN:
-			fail(upstream, SERVER_FAILURE_LOST, "broken or unasked reply");
+			upstream_fail(upstream, SERVER_FAILURE_LOST,
+				      "broken or unasked reply");
 			return false;
 		}
 	}
@@ -256,7 +190,8 @@ take_bytes(struct upstream *upstream, struct span bytes)
 
 	if (!buffer_is_empty(&upstream->input)) {
 		if (buffer_append(&upstream->input, bytes) != STATUS_OK) {
-			fail(upstream, SERVER_FAILURE_LOST, "a reply without end");
+			upstream_fail(upstream, SERVER_FAILURE_LOST,
+				      "a reply without end");
 			return false;
 		}
 		input = buffer_span(&upstream->input);
@@ -270,7 +205,7 @@ take_bytes(struct upstream *upstream, struct span bytes)
 	}
 	if (!span_is_empty(input) &&
 	    buffer_append(&upstream->input, input) != STATUS_OK) {
-		fail(upstream, SERVER_FAILURE_LOST, "a reply without end");
+		upstream_fail(upstream, SERVER_FAILURE_LOST, "a reply without end");
 		return false;
 	}
 	return true;
@@ -293,7 +228,7 @@ receive(struct upstream *upstream)
 		case STATUS_AGAIN:
 			return true;
 		default:
-			fail(upstream, SERVER_FAILURE_LOST, "connection lost");
+			upstream_fail(upstream, SERVER_FAILURE_LOST, "connection lost");
 			return false;
 		}
 	}
@@ -305,19 +240,17 @@ finish_connecting(struct upstream *upstream)
 {
 	switch (stream_connected(&upstream->stream)) {
 	case STATUS_OK:
-		upstream->state = UPSTREAM_GREETING;
-		upstream_await(upstream, upstream->pool->timeouts.greeting);
-		return true;
+		return upstream_begin_opening(upstream);
 	case STATUS_AGAIN:
 		return false;
 	case STATUS_REFUSED:
-		fail(upstream, SERVER_FAILURE_CONNECT, "connect refused");
+		upstream_fail(upstream, SERVER_FAILURE_CONNECT, "connect refused");
 		return false;
 	case STATUS_TIMEOUT:
-		fail(upstream, SERVER_FAILURE_CONNECT, "connect timed out");
+		upstream_fail(upstream, SERVER_FAILURE_CONNECT, "connect timed out");
 		return false;
 	default:
-		fail(upstream, SERVER_FAILURE_CONNECT, "unreachable");
+		upstream_fail(upstream, SERVER_FAILURE_CONNECT, "unreachable");
 		return false;
 	}
 }
@@ -377,7 +310,7 @@ flush_once(struct upstream *upstream)
 	default:
 		/* a refusal may stand in what it sent before it closed */
 		if (receive(upstream))
-			fail(upstream, SERVER_FAILURE_LOST, "connection lost");
+			upstream_fail(upstream, SERVER_FAILURE_LOST, "connection lost");
 		return false;
 	}
 }
@@ -404,14 +337,15 @@ on_timeout(struct timer *timer)
 
 	switch (upstream->state) {
 	case UPSTREAM_CONNECTING:
-		fail(upstream, SERVER_FAILURE_CONNECT, "connect timed out");
+		upstream_fail(upstream, SERVER_FAILURE_CONNECT, "connect timed out");
 		break;
 	case UPSTREAM_GREETING:
-		fail(upstream, SERVER_FAILURE_GREETING, "no greeting in time");
+		upstream_fail(upstream, SERVER_FAILURE_GREETING, "no greeting in time");
 		break;
 	case UPSTREAM_HELLO:
+	case UPSTREAM_IDENTITY:
 	case UPSTREAM_LEASED:
-		fail(upstream, SERVER_FAILURE_TIMEOUT, "no reply in time");
+		upstream_fail(upstream, SERVER_FAILURE_TIMEOUT, "no reply in time");
 		break;
 	case UPSTREAM_IDLE:
 		upstream_quit(upstream);
@@ -422,57 +356,22 @@ on_timeout(struct timer *timer)
 	}
 }
 
-static enum status
-start(struct upstream *upstream, struct loop *loop)
-{
-	struct endpoint address;
-	const struct endpoint *source = &upstream->server->source;
-
-	if (!server_address(upstream->server, &address))
-		return STATUS_NOT_FOUND;
-	return stream_connect(&upstream->stream, loop, &address,
-			      source->length ? source : NULL, on_ready);
-}
-
-/* A server that can not be reached is at fault; our own want of descriptors is not its.
- */
-static void
-blame_unreachable(struct server *server, enum status status, const char *why,
-		  int64_t now)
-{
-	if (status != STATUS_REFUSED && status != STATUS_TIMEOUT &&
-	    errno != EHOSTUNREACH && errno != ENETUNREACH)
-		return;
-	tally_add(&server->counters.failures[SERVER_FAILURE_CONNECT], 1);
-	server_observe(server, SERVER_TRAFFIC_FAILED, why, now);
-}
-
-static const char *
-why_not(enum status status)
-{
-	switch (status) {
-	case STATUS_NOT_FOUND:
-		return "address not resolved";
-	case STATUS_REFUSED:
-		return "connect refused";
-	case STATUS_NO_MEMORY:
-		return "out of memory";
-	default:
-		return "unreachable";
-	}
-}
-
 static struct upstream *
-new_upstream(struct worker *worker, struct snapshot *snapshot,
-	     const struct pool_snapshot *pool, struct server *server)
+new_upstream(struct session *session, const struct pool_snapshot *pool,
+	     struct server *server)
 {
-	struct upstream *upstream = slab_take(&worker->upstreams);
+	struct upstream *upstream = slab_take(&session->worker->upstreams);
 
 	if (!upstream)
 		return NULL;
-	upstream->worker = worker;
-	upstream->snapshot = snapshot_ref(snapshot);
+	upstream->worker = session->worker;
+	upstream->snapshot = snapshot_ref(session->snapshot);
 	upstream->pool = pool;
+	upstream->personal = identity_is_personal(pool->identity);
+	if (upstream->personal) {
+		upstream->session = session;
+		list_append(&session->upstreams, &upstream->mine);
+	}
 	upstream->server = server_ref(server);
 	stream_init(&upstream->stream);
 	smtp_client_init(&upstream->smtp);
@@ -484,26 +383,26 @@ new_upstream(struct worker *worker, struct snapshot *snapshot,
 }
 
 struct upstream *
-upstream_open(struct worker *worker, struct snapshot *snapshot,
-	      const struct pool_snapshot *pool, struct server *server, struct leg *leg,
-	      const char **why)
+upstream_open(struct session *session, const struct pool_snapshot *pool,
+	      struct server *server, struct leg *leg, const char **why)
 {
-	struct upstream *upstream = new_upstream(worker, snapshot, pool, server);
-	enum status status = STATUS_NO_MEMORY;
+	struct worker *worker = session->worker;
+	struct upstream *upstream = new_upstream(session, pool, server);
 
-	if (upstream) {
-		upstream->leg = leg;
-		status = start(upstream, &worker->loop);
+	if (!upstream) {
+		*why = "out of memory";
+		server_connection_put(server);
+		return NULL;
 	}
-	if (status == STATUS_OK) {
+	upstream->leg = leg;
+	if (connector_start(&upstream->stream, &worker->loop, pool, server,
+			    &session->client, on_ready, why) == STATUS_OK) {
 		list_append(&worker->live_upstreams, &upstream->live);
 		upstream_await(upstream, pool->timeouts.connect);
 		return upstream;
 	}
-	*why = why_not(status);
-	blame_unreachable(server, status, *why, worker->loop.now);
-	if (upstream)
-		upstream_free(upstream);
+	list_remove(&upstream->mine);
+	upstream_free(upstream);
 	server_connection_put(server);
 	return NULL;
 }
@@ -538,6 +437,26 @@ upstream_release(struct upstream *upstream, bool clean)
 	}
 	upstream_await(upstream, CLEAN_UP_TIMEOUT);
 	upstream_flush_later(upstream);
+}
+
+const char *
+upstream_note_fault(const struct upstream *upstream, enum identity_fault fault,
+		    const struct smtp_reply *reply)
+{
+	struct endpoint own;
+
+	stream_local(&upstream->stream, &own);
+	return identity_note_fault(fault, upstream->pool->identity, upstream->server,
+				   &own, reply);
+}
+
+void
+upstream_disown(struct upstream *upstream)
+{
+	upstream->session = NULL;
+	list_remove(&upstream->mine);
+	if (upstream->state == UPSTREAM_IDLE)
+		upstream_quit(upstream);
 }
 
 void

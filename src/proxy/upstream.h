@@ -4,7 +4,13 @@
  * replies and failures are told to the leg that has it.
  *
  *     CONNECTING → GREETING → HELLO → LEASED ⇄ RESETTING → IDLE → LEASED …
+ *                                ⇅
+ *                             IDENTITY
  *     any → QUITTING → CLOSED, any → CLOSED
+ *
+ * Where the pool's identity tells the server who the client is, it tells it of one, and
+ * the connection is that session's alone: personal. When the session ends, or is
+ * somebody else by a new EHLO, it is disowned, and ends with its transaction.
  *
  * Owner: the leg while it has it, the worker's reuse while it is idle, itself while it
  * resets or quits. Thread: owner. Allocates itself from the worker's slab, and its
@@ -19,11 +25,13 @@
 #include "smtp/client.h"
 
 struct leg;
+struct session;
 
 enum upstream_state {
 	UPSTREAM_CONNECTING,
 	UPSTREAM_GREETING,
 	UPSTREAM_HELLO,
+	UPSTREAM_IDENTITY, /* XCLIENT was sent; EHLO again follows */
 	UPSTREAM_LEASED,
 	UPSTREAM_RESETTING, /* an aborted transaction is cleaned up; nobody's yet */
 	UPSTREAM_IDLE,
@@ -42,25 +50,30 @@ struct upstream {
 	const struct pool_snapshot *pool;
 	struct server *server; /* a reference */
 	struct leg *leg;
+	struct session *session; /* whose it is; NULL: anyone's, or disowned */
+	struct list mine;        /* in session->upstreams */
 	struct smtp_extensions extensions;
 	struct buffer output;
 	struct buffer input; /* an unfinished reply */
 	struct timer timer;
 	struct loop_task flush;
-	uint32_t messages; /* sent over it */
-	bool reused;       /* the lease began on a warm connection */
-	bool answered;     /* a reply came in this lease */
-	bool said_helo;    /* EHLO was refused, HELO is tried */
+	uint32_t messages;   /* sent over it */
+	uint32_t attributes; /* of XCLIENT, still to be told: enum smtp_attribute */
+	bool personal;       /* told, or to be told, of one client */
+	bool introduced;     /* XCLIENT has begun */
+	bool reused;         /* the lease began on a warm connection */
+	bool answered;       /* a reply came in this lease */
+	bool said_helo;      /* EHLO was refused, HELO is tried */
 };
 
 /*
- * Starts a connection for the leg; the place is counted already
- * (server_connection_take). NULL: out of memory or descriptors, with *why set; the
- * place is given back.
+ * Starts a connection for the leg of a session's transaction; the place is counted
+ * already (server_connection_take). NULL: it can not be made, with *why set; the place
+ * is given back.
  */
-struct upstream *upstream_open(struct worker *worker, struct snapshot *snapshot,
-			       const struct pool_snapshot *pool, struct server *server,
-			       struct leg *leg, const char **why);
+struct upstream *
+upstream_open(struct session *session, const struct pool_snapshot *pool,
+	      struct server *server, struct leg *leg, const char **why);
 
 /* Lends an idle one. */
 void upstream_lend(struct upstream *upstream, struct leg *leg);
@@ -70,6 +83,15 @@ void upstream_lend(struct upstream *upstream, struct leg *leg);
  * else RSET comes first.
  */
 void upstream_release(struct upstream *upstream, bool clean);
+
+/* The server's set-up does not go with the pool's identity: noted, and returned in a
+   few words. reply: what it said, or NULL. */
+const char *
+upstream_note_fault(const struct upstream *upstream, enum identity_fault fault,
+		    const struct smtp_reply *reply);
+
+/* It serves its session no more, whoever has it now: an idle one ends. */
+void upstream_disown(struct upstream *upstream);
 
 /* Ends it politely: QUIT, then wait for 221. */
 void upstream_quit(struct upstream *upstream);

@@ -36,6 +36,19 @@ worker_random(struct worker *worker)
 	return x * 0x2545f4914f6cdd1du;
 }
 
+uint64_t
+worker_next_number(struct worker *worker)
+{
+	return worker->session_number++ * worker->proxy->worker_count + worker->index;
+}
+
+void
+worker_print_id(const struct worker *worker, uint64_t number, char text[SESSION_ID_MAX])
+{
+	snprintf(text, SESSION_ID_MAX, "%04x-%llx", worker->proxy->tag & 0xffff,
+		 (unsigned long long)number);
+}
+
 bool
 worker_give_scratch(struct worker *worker, struct chain *chain)
 {
@@ -66,6 +79,10 @@ reap(struct loop_task *task)
 	LIST_EACH (&worker->dead_sessions, at) {
 		list_remove(at);
 		session_free(CONTAINER_OF(at, struct session, link));
+	}
+	LIST_EACH (&worker->dead_entrances, at) {
+		list_remove(at);
+		entrance_free(CONTAINER_OF(at, struct entrance, link));
 	}
 	worker_check_stopped(worker);
 }
@@ -125,6 +142,8 @@ worker_stop(struct letter *letter)
 	reuse_close_all(&worker->reuse);
 	loop_timer_start(&worker->loop, &worker->stop_timer,
 			 worker->proxy->snapshot->shutdown_timeout);
+	LIST_EACH (&worker->live_entrances, at)
+		entrance_close(CONTAINER_OF(at, struct entrance, link));
 	LIST_EACH (&worker->live_sessions, at) {
 		session_stop(CONTAINER_OF(at, struct session, link));
 	}
@@ -205,8 +224,10 @@ worker_init(struct worker *worker, struct proxy *proxy, uint32_t index)
 	slab_init(&worker->transactions, sizeof(struct transaction));
 	slab_init(&worker->upstreams, sizeof(struct upstream));
 	list_init(&worker->live_sessions);
+	list_init(&worker->live_entrances);
 	list_init(&worker->live_upstreams);
 	list_init(&worker->dead_sessions);
+	list_init(&worker->dead_entrances);
 	list_init(&worker->dead_transactions);
 	list_init(&worker->dead_upstreams);
 	worker->reap.run = reap;
@@ -227,7 +248,7 @@ accepted(struct listener *listener, int fd, const struct endpoint *peer)
 	struct worker_listener *own =
 		CONTAINER_OF(listener, struct worker_listener, listener);
 
-	session_open(own->worker, own->settings, fd, peer);
+	entrance_open(own->worker, own->settings, fd, peer);
 }
 
 enum status
@@ -258,6 +279,8 @@ void
 worker_fini(struct worker *worker)
 {
 	close_listeners(worker);
+	LIST_EACH (&worker->live_entrances, at)
+		entrance_close(CONTAINER_OF(at, struct entrance, link));
 	LIST_EACH (&worker->live_sessions, at) {
 		session_kill(CONTAINER_OF(at, struct session, link));
 	}

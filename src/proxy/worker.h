@@ -44,8 +44,10 @@ struct worker {
 	struct slab upstreams;
 	struct chain_pool blocks;
 	struct list live_sessions;
+	struct list live_entrances;
 	struct list live_upstreams;
 	struct list dead_sessions; /* freed at the end of the round */
+	struct list dead_entrances;
 	struct list dead_transactions;
 	struct list dead_upstreams;
 	struct loop_task reap;
@@ -78,6 +80,13 @@ void worker_ask_stop(struct worker *worker);
 /* Thread: any. There may be a free place for a transaction that waits. */
 void worker_nudge(struct worker *worker);
 
+/* Of a session or tunnel: what none of this run of the program has had. */
+uint64_t worker_next_number(struct worker *worker);
+/* "6f1c-2": unique among those of one run, hardly ever the same in two. */
+#define SESSION_ID_MAX 32
+void worker_print_id(const struct worker *worker, uint64_t number,
+		     char text[SESSION_ID_MAX]);
+
 /* xorshift64*: cheap and good enough to choose servers. */
 uint64_t worker_random(struct worker *worker);
 
@@ -90,7 +99,7 @@ bool worker_give_scratch(struct worker *worker, struct chain *chain);
 
 /* The dead lists are emptied at the end of this round. */
 void worker_reap_later(struct worker *worker);
-/* A session or upstream is gone: was it the last one of a worker that stops? */
+/* A session, tunnel or upstream is gone: was it the last one of a worker that stops? */
 void worker_check_stopped(struct worker *worker);
 
 #endif

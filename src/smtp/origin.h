@@ -44,6 +44,13 @@ smtp_origin_is_ip(const struct endpoint *endpoint)
 	return family == AF_INET || family == AF_INET6;
 }
 
+/*
+ * Who came in by a UNIX socket is on this machine: the ends of our own connection to
+ * the server stand for its address, or, where they have none either, loopback.
+ */
+void smtp_origin_stand_in(struct smtp_origin *origin, const struct endpoint *local,
+			  const struct endpoint *peer);
+
 /* RFC 3848, which has no word for HELO over TLS: "SMTPS". Only EHLO leads to AUTH. */
 static inline struct span
 smtp_origin_protocol(const struct smtp_origin *origin)

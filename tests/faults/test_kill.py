@@ -36,7 +36,8 @@ def start_evenpost(scratch, servers):
     def start(**keys):
         keys = {"passive": EAGER_RETURN, **keys}
         pool = configure_pool({s.name: s.address for s in servers}, **keys)
-        started.append(Evenpost(scratch, {"hubs": pool}))
+        as_it_is = {"inbound": {"add-received": "never"}}
+        started.append(Evenpost(scratch, {"hubs": pool}, as_it_is))
         return started[-1].start()
 
     yield start

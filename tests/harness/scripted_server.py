@@ -5,7 +5,8 @@
     server.on("end", DROP)
 
 Stages: greeting, ehlo, helo, mail, rcpt, data, end (the final dot, or the last chunk),
-bdat (a chunk that is not the last), rset, noop, vrfy, quit, other, and body: what
+bdat (a chunk that is not the last), rset, noop, vrfy, quit, xclient, xforward, other,
+and body: what
 happens after body_octets of a message have come. An action is a reply (text; lines are joined
 with LF, CRLF is added; or exact bytes), a list of bytes (each sent in a segment of its
 own), DROP, RESET, HANG, a Wait, or a function of the connection that returns an action.
@@ -18,6 +19,7 @@ import socketserver
 import struct
 import threading
 
+from harness.proxy_header import read_header
 from harness.waiting import LIMIT, wait_until
 
 DROP = object()  # close the connection
@@ -68,6 +70,8 @@ _DEFAULTS = {
     "rset": "250 2.0.0 Ok",
     "noop": "250 2.0.0 Ok",
     "vrfy": "252 2.0.0 perhaps",
+    "xclient": "220 scripted.test ESMTP",
+    "xforward": "250 2.0.0 Ok",
     "quit": "221 2.0.0 Bye",
     "other": "500 5.5.2 no such command",
 }
@@ -85,6 +89,7 @@ class Connection(socketserver.BaseRequestHandler):
         self.number = self.script._register(self)
         self.received = b""
         self.commands = []
+        self.proxy = None  # the ProxyHeader that it began with
         self.closed = False
         self._forget_envelope()
         self._pending = b""
@@ -92,6 +97,8 @@ class Connection(socketserver.BaseRequestHandler):
 
     def handle(self):
         try:
+            if self.script.expects_proxy:
+                self._read_proxy_header()
             self._act("greeting")
             while True:
                 self._serve(self._read_line())
@@ -210,6 +217,12 @@ class Connection(socketserver.BaseRequestHandler):
         self.received += octets
         self._pending += octets
 
+    def _read_proxy_header(self):
+        while not self._pending or not (header := read_header(self._pending)):
+            self._receive()
+        self._pending = self._pending[header.length :]
+        self.proxy = header
+
     def _read_line(self):
         while b"\r\n" not in self._pending:
             self._receive()
@@ -236,8 +249,9 @@ class _Listener(socketserver.ThreadingTCPServer):
 class ScriptedServer:
     """Listens from its making until stop(); many connections at once."""
 
-    def __init__(self, port=0, extensions=EXTENSIONS):
+    def __init__(self, port=0, extensions=EXTENSIONS, expects_proxy=False):
         self.extensions = extensions
+        self.expects_proxy = expects_proxy
         self.body_octets = 1
         self.connections = []
         self.messages = []

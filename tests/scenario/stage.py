@@ -151,7 +151,7 @@ class Stage:
         return Evenpost(
             directory,
             {"hubs": configure_pool(servers, **pool)},
-            {"inbound": self._section("listener")},
+            {"inbound": {"add-received": "never", **self._section("listener")}},
             **{"workers": 1, **self._section("top")},
         )
 

@@ -126,7 +126,10 @@ def test_slow_server(evenpost_before, scratch, by):
         options += ["--no", "CHUNKING"]
     sink = Sink(scratch, *options).start()
     evenpost = evenpost_before(
-        sink, pool={"retry": {"attempts": 3, "buffer": "1m"}}, workers=1
+        sink,
+        pool={"retry": {"attempts": 3, "buffer": "1m"}},
+        listener={"add-received": "never"},
+        workers=1,
     )
     line = b"x" * 76 + b"\r\n"
     small, large = line, line * (50 * _MIB // len(line) - 1)

@@ -65,7 +65,7 @@ def test_idle_clients(evenpost_before, scripted_servers):
 def test_message_in_flight(evenpost_before, scripted_servers):
     """Stop: a message that is under way is finished, then its client hears 421."""
     (server,) = scripted_servers(1)
-    evenpost = evenpost_before(server)
+    evenpost = evenpost_before(server, listener={"add-received": "never"})
     with RawClient(evenpost.port) as client, RawClient(evenpost.port) as idle:
         begin(idle)
         begin(client, *_ENVELOPE, "DATA")

@@ -20,9 +20,13 @@ print_settings(const struct world *world, const struct world_plan *plan)
 	FILE *out = open_memstream(&text, &size);
 
 	assert(out);
-	fprintf(out, "hostname: evenpost.example\nlisteners:\n");
+	fprintf(out, "hostname: evenpost.example\ndns: {client-names: false}\n"
+		     "listeners:\n");
 	for (unsigned i = 0; i < world->proxy.worker_count; i++)
-		fprintf(out, "  in%u: {bind: \"127.0.0.1:0\", pool: p}\n", i);
+		fprintf(out,
+			"  in%u: {bind: \"127.0.0.1:0\", pool: p, add-received: "
+			"never}\n",
+			i);
 	fprintf(out, "pools:\n  p:\n    health: {probe: none}\n%s    servers:\n",
 		plan->pool ? plan->pool : "");
 	for (unsigned i = 0; i < plan->backends; i++) {

@@ -1,0 +1,34 @@
+/*
+ * connector: begins connections to servers as their pool's identity asks: from which
+ * address, and with a PROXY header before anything else. For both modes.
+ * Thread: the worker's. Never allocates.
+ */
+#ifndef EVENPOST_PROXY_CONNECTOR_H
+#define EVENPOST_PROXY_CONNECTOR_H
+
+#include "config/snapshot.h"
+#include "net/stream.h"
+#include "smtp/origin.h"
+#include "smtp/proxy_header.h"
+
+/*
+ * Starts to connect from the address that the pool's identity asks for: the client's
+ * (transparent), or ours towards this server. As stream_connect(); where it fails *why
+ * says so in a word, and what the server or its set-up is to blame for has been noted.
+ */
+MUST_CHECK enum status
+connector_start(struct stream *stream, struct loop *loop,
+		const struct pool_snapshot *pool, struct server *server,
+		const struct endpoint *client, stream_ready *on_ready,
+		const char **why);
+
+/*
+ * Prints what the server must read before anything else; 0: nothing. The stream is
+ * connected: who came in by a UNIX socket is on this machine, and is told with the
+ * address that the connection itself comes from.
+ */
+size_t
+connector_print_preamble(const struct pool_snapshot *pool, const struct stream *stream,
+			 struct smtp_origin *origin, char room[PROXY_HEADER_PRINT_MAX]);
+
+#endif

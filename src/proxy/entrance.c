@@ -1,0 +1,229 @@
+#include "proxy/entrance.h"
+
+#include "proxy/journal.h"
+#include "proxy/session.h"
+#include "smtp/proxy_header.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- limits ---- */
+
+/* Both are counted again in entrance_leave(). */
+static bool
+count_client(const struct listener_snapshot *listener, struct tally *tally,
+	     const struct endpoint *client)
+{
+	return client_table_enter(&tally->clients, endpoint_hash_address(client),
+				  listener->max_connections_per_client);
+}
+
+static bool
+count_connection(const struct listener_snapshot *listener, struct tally *tally)
+{
+	if (atomic_fetch_add(&tally->active, 1) < listener->max_connections)
+		return true;
+	atomic_fetch_sub(&tally->active, 1);
+	return false;
+}
+
+void
+entrance_leave(struct tally *tally, const struct endpoint *client)
+{
+	atomic_fetch_sub(&tally->active, 1);
+	client_table_leave(&tally->clients, endpoint_hash_address(client));
+}
+
+/* One write that may fail: the client is nothing to us yet. Where servers do not speak
+   first nothing that we could say would be understood. */
+static void
+refuse(const struct arrival *arrival, int fd, unsigned reason)
+{
+	const struct listener_snapshot *listener = arrival->listener;
+	struct span text = reason == REJECT_CONNECTIONS
+				   ? SPAN("421 4.3.2 Too many connections, try again "
+					  "later\r\n")
+				   : SPAN("421 4.7.0 Too many connections from your "
+					  "address\r\n");
+
+	journal_refused_client(listener, arrival->tally, &arrival->client, reason);
+	if (listener->mode == LISTENER_MESSAGE || listener->pool->greets)
+		(void)!send(fd, text.at, text.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(fd);
+}
+
+/* The connection is counted; the client is known. */
+static void
+let_in(struct worker *worker, const struct arrival *arrival, int fd)
+{
+	if (!count_client(arrival->listener, arrival->tally, &arrival->client)) {
+		atomic_fetch_sub(&arrival->tally->active, 1);
+		refuse(arrival, fd, REJECT_CLIENT_CONNECTIONS);
+		return;
+	}
+	if (!session_open(worker, arrival, fd)) {
+		entrance_leave(arrival->tally, &arrival->client);
+		refuse(arrival, fd, REJECT_CONNECTIONS);
+	}
+}
+
+/* ---- the PROXY header ---- */
+
+void
+entrance_free(struct entrance *entrance)
+{
+	free(entrance);
+}
+
+static void
+bury(struct entrance *entrance)
+{
+	struct worker *worker = entrance->worker;
+
+	loop_timer_stop(&worker->loop, &entrance->timer);
+	list_remove(&entrance->link);
+	list_append(&worker->dead_entrances, &entrance->link);
+	worker_reap_later(worker);
+}
+
+void
+entrance_close(struct entrance *entrance)
+{
+	atomic_fetch_sub(&entrance->tally->active, 1);
+	stream_close(&entrance->stream);
+	bury(entrance);
+}
+
+static void
+reject(struct entrance *entrance)
+{
+	journal_refused_client(entrance->listener, entrance->tally, &entrance->peer,
+			       REJECT_PROXY_HEADER);
+	entrance_close(entrance);
+}
+
+static void
+on_timeout(struct timer *timer)
+{
+	reject(CONTAINER_OF(timer, struct entrance, timer));
+}
+
+/*
+ * A machine that claims to speak for a loopback address, or for our own, lies: both are
+ * often trusted. Unless it is this machine itself.
+ */
+static bool
+is_credible(const struct entrance *entrance, const struct endpoint *claimed)
+{
+	struct endpoint own;
+
+	if (endpoint_is_any(claimed))
+		return false;
+	if (endpoint_is_loopback(&entrance->peer))
+		return true;
+	stream_local(&entrance->stream, &own);
+	return !endpoint_is_loopback(claimed) &&
+	       (!endpoint_equals_address(claimed, &own) ||
+		endpoint_equals_address(&entrance->peer, &own));
+}
+
+/* Hands the connection on as the client's. What stands behind the header was not
+   touched. */
+static void
+pass_on(struct entrance *entrance, const struct proxy_header *header)
+{
+	struct arrival arrival = {
+		.listener = entrance->listener,
+		.tally = entrance->tally,
+		.client = header->local ? entrance->peer : header->source,
+	};
+
+	if (!header->local)
+		arrival.destination = header->destination;
+	let_in(entrance->worker, &arrival, stream_release(&entrance->stream));
+	bury(entrance);
+}
+
+static void
+take_header(struct entrance *entrance, struct span bytes)
+{
+	struct proxy_header header;
+
+	switch (proxy_header_read(bytes, &header)) {
+	case PROXY_HEADER_MORE:
+		if (stream_await_more(&entrance->stream) != STATUS_OK)
+			reject(entrance);
+		break;
+	case PROXY_HEADER_MALFORMED:
+		reject(entrance);
+		break;
+	case PROXY_HEADER_COMPLETE:
+		if ((!header.local && !is_credible(entrance, &header.source)) ||
+		    stream_skip(&entrance->stream, header.length) != STATUS_OK)
+			reject(entrance);
+		else
+			pass_on(entrance, &header);
+		break;
+	}
+}
+
+/* Looked at, not taken: the bytes behind it are the client's. */
+static void
+on_ready(struct stream *stream)
+{
+	struct entrance *entrance = CONTAINER_OF(stream, struct entrance, stream);
+	char room[PROXY_HEADER_READ_MAX];
+	size_t count;
+
+	switch (stream_peek(stream, room, sizeof(room), &count)) {
+	case STATUS_OK:
+		take_header(entrance, span_of(room, count));
+		break;
+	case STATUS_AGAIN:
+		break;
+	default:
+		reject(entrance);
+		break;
+	}
+}
+
+static void
+await_header(struct worker *worker, const struct arrival *arrival, int fd)
+{
+	struct entrance *entrance = calloc(1, sizeof(*entrance));
+
+	if (!entrance) {
+		atomic_fetch_sub(&arrival->tally->active, 1);
+		close(fd);
+		return;
+	}
+	entrance->worker = worker;
+	entrance->listener = arrival->listener;
+	entrance->tally = arrival->tally;
+	entrance->peer = arrival->client;
+	timer_init(&entrance->timer, on_timeout);
+	list_append(&worker->live_entrances, &entrance->link);
+	if (stream_adopt(&entrance->stream, &worker->loop, fd, on_ready) != STATUS_OK)
+		entrance_close(entrance);
+	else
+		loop_timer_start(&worker->loop, &entrance->timer, ENTRANCE_PATIENCE);
+}
+
+void
+entrance_open(struct worker *worker, const struct listener_snapshot *listener, int fd,
+	      const struct endpoint *peer)
+{
+	struct arrival arrival = {
+		.listener = listener,
+		.tally = &worker->proxy->tallies[listener->index],
+		.client = *peer,
+	};
+
+	if (fd >= worker->client_descriptors ||
+	    !count_connection(listener, arrival.tally))
+		refuse(&arrival, fd, REJECT_CONNECTIONS);
+	else if (network_set_has(&listener->accept_proxy, peer))
+		await_header(worker, &arrival, fd);
+	else
+		let_in(worker, &arrival, fd);
+}

@@ -1,0 +1,95 @@
+#include "proxy/session_internal.h"
+
+#include "proxy/upstream.h"
+
+#include <stdlib.h>
+
+static void
+fill_destination(const struct session *session, struct endpoint *destination)
+{
+	if (session->destination)
+		*destination = *session->destination;
+	else if (stream_is_open(&session->stream))
+		stream_local(&session->stream, destination);
+}
+
+void
+session_origin(const struct session *session, struct smtp_origin *origin,
+	       char id[SESSION_ID_MAX])
+{
+	session_print_id(session, id);
+	*origin = (struct smtp_origin){
+		.client = session->client,
+		.name_state = (enum smtp_name_state)session->name_state,
+		.extended = session->extended,
+		.id = span_from_string(id),
+	};
+	fill_destination(session, &origin->destination);
+	if (session->name)
+		origin->name = span_from_string(session->name);
+	if (session->helo)
+		origin->helo = span_from_string(session->helo);
+}
+
+void
+session_disown_upstreams(struct session *session)
+{
+	LIST_EACH (&session->upstreams, at)
+		upstream_disown(CONTAINER_OF(at, struct upstream, mine));
+}
+
+/* ---- what the client is called ---- */
+
+/* A name that can not be had now is as one that was not asked for. */
+static void
+settle_name(struct session *session, enum name_state state, struct span name)
+{
+	if (state == NAME_FOUND)
+		session->name = strndup(name.at, name.length);
+	if (session->name)
+		session->name_state = SMTP_NAME_FOUND;
+	else if (state == NAME_NONE)
+		session->name_state = SMTP_NAME_NONE;
+}
+
+static void
+name_was_answered(struct name_lookup *lookup, enum name_state state, struct span name)
+{
+	struct session *session = CONTAINER_OF(lookup, struct session, lookup);
+
+	settle_name(session, state, name);
+	if (session->transaction)
+		transaction_name_settled(session->transaction);
+}
+
+void
+session_ask_name(struct session *session)
+{
+	struct worker *worker = session->worker;
+	enum name_state state;
+	struct span name;
+
+	if (session->name_state != SMTP_NAME_UNKNOWN || session_awaits_name(session) ||
+	    !smtp_origin_is_ip(&session->client) ||
+	    !listener_names_clients(session->snapshot, session->listener))
+		return;
+	state = name_cache_find(&worker->name_cache, &session->client, worker->loop.now,
+				&name);
+	if (state != NAME_UNKNOWN)
+		settle_name(session, state, name);
+	else
+		(void)name_cache_ask(&worker->name_cache, &session->lookup,
+				     &session->client, name_was_answered);
+}
+
+bool
+session_awaits_name(const struct session *session)
+{
+	return name_lookup_is_waiting(&session->lookup);
+}
+
+void
+session_forget_name(struct session *session)
+{
+	name_lookup_forget(&session->lookup);
+}

@@ -1,0 +1,252 @@
+/*
+ * upstream_opening: from the connect to the first transaction.
+ *
+ *     [PROXY header] greeting, EHLO, [XCLIENT, EHLO again, as often as it takes]
+ */
+#include "proxy/upstream_internal.h"
+
+#include "balance/server_fault.h"
+#include "proxy/connector.h"
+#include "proxy/leg.h"
+#include "proxy/session.h"
+#include "smtp/xclient.h"
+
+#include <stdio.h>
+
+/* What we can say of a client by XCLIENT. */
+#define XCLIENT_ATTRIBUTES                                                             \
+	(SMTP_ATTRIBUTE_NAME | SMTP_ATTRIBUTE_ADDR | SMTP_ATTRIBUTE_PORT |             \
+	 SMTP_ATTRIBUTE_PROTO | SMTP_ATTRIBUTE_HELO | SMTP_ATTRIBUTE_LOGIN |           \
+	 SMTP_ATTRIBUTE_DESTADDR | SMTP_ATTRIBUTE_DESTPORT)
+
+/* "greeting: 554 no service": on the caller's stack. */
+#define WHY_MAX 200
+static void
+print_why(char why[WHY_MAX], const char *what, const struct smtp_reply *reply)
+{
+	struct span line = smtp_reply_first_line(reply);
+
+	snprintf(why, WHY_MAX, "%s: %.*s", what, SPAN_ARGS(line));
+}
+
+/*
+ * The server will not have us, or not this client, where it knows the client already:
+ * then it is not to blame, and its words may be the client's.
+ */
+static void
+take_refusal(struct upstream *upstream, const char *what,
+	     const struct smtp_reply *reply)
+{
+	char why[WHY_MAX];
+
+	print_why(why, what, reply);
+	if (upstream->introduced || identity_is_told_first(upstream->pool->identity))
+		upstream_lose(upstream, SERVER_FAILURE_GREETING, why, reply);
+	else
+		upstream_fail(upstream, SERVER_FAILURE_GREETING, why);
+}
+
+/* Its set-up does not go with the identity: it is not used for this client. */
+static void
+refuse_identity(struct upstream *upstream, enum identity_fault fault,
+		const struct smtp_reply *reply)
+{
+	upstream_fail(upstream, SERVER_FAILURE_GREETING,
+		      upstream_note_fault(upstream, fault, reply));
+}
+
+bool
+upstream_begin_opening(struct upstream *upstream)
+{
+	char room[PROXY_HEADER_PRINT_MAX];
+	char id[SESSION_ID_MAX];
+	struct smtp_origin origin;
+	size_t length = 0;
+
+	upstream->state = UPSTREAM_GREETING;
+	upstream_await(upstream, upstream->pool->timeouts.greeting);
+	if (upstream->session) {
+		session_origin(upstream->session, &origin, id);
+		length = connector_print_preamble(upstream->pool, &upstream->stream,
+						  &origin, room);
+	}
+	if (length == 0)
+		return true;
+	if (buffer_append(&upstream->output, span_of(room, length)) != STATUS_OK) {
+		upstream_fail(upstream, SERVER_FAILURE_LOST, "out of memory");
+		return false;
+	}
+	upstream_flush_later(upstream);
+	return true;
+}
+
+/*
+ * A server that takes us for the client by our address holds the name against it: that
+ * has to be the client's own, for SPF and its rules about names.
+ */
+static struct span
+own_name(const struct upstream *upstream)
+{
+	const struct session *session = upstream->session;
+
+	if (session && session->helo &&
+	    identity_is_told_first(upstream->pool->identity))
+		return span_from_string(session->helo);
+	return upstream->snapshot->hostname;
+}
+
+static void
+say_hello(struct upstream *upstream)
+{
+	const char *verb = upstream->pool->protocol == MAIL_LMTP ? "LHLO"
+			   : upstream->said_helo                 ? "HELO"
+								 : "EHLO";
+	struct span name = own_name(upstream);
+
+	if (smtp_client_send(&upstream->smtp, SMTP_STEP_HELLO, &upstream->output,
+			     "%s %.*s", verb, SPAN_ARGS(name)) != STATUS_OK) {
+		upstream_fail(upstream, SERVER_FAILURE_LOST, "out of memory");
+		return;
+	}
+	upstream->state = UPSTREAM_HELLO;
+	upstream_await(upstream, upstream->pool->timeouts.command);
+	upstream_flush_later(upstream);
+}
+
+static void
+take_greeting(struct upstream *upstream, const struct smtp_reply *reply)
+{
+	if (reply->code == 220)
+		say_hello(upstream);
+	else
+		take_refusal(upstream, "greeting", reply);
+}
+
+static void
+be_ready(struct upstream *upstream)
+{
+	tally_add(&upstream->server->counters.connects, 1);
+	if (upstream->personal && upstream->pool->identity != IDENTITY_TRANSPARENT)
+		server_clear_fault(upstream->server);
+	upstream->state = UPSTREAM_LEASED;
+	upstream_await_nothing(upstream);
+	leg_ready(upstream->leg);
+}
+
+/* One more command of XCLIENT, or all is said. */
+static void
+say_identity(struct upstream *upstream)
+{
+	char id[SESSION_ID_MAX];
+	struct smtp_origin origin;
+
+	session_origin(upstream->session, &origin, id);
+	switch (smtp_attributes_print(SMTP_ATTRIBUTES_XCLIENT, &origin,
+				      &upstream->attributes, &upstream->output)) {
+	case STATUS_OK:
+		smtp_client_expect(&upstream->smtp, SMTP_STEP_IDENTITY, 1);
+		upstream->state = UPSTREAM_IDENTITY;
+		upstream_await(upstream, upstream->pool->timeouts.command);
+		upstream_flush_later(upstream);
+		break;
+	case STATUS_NOT_FOUND:
+		be_ready(upstream);
+		break;
+	default:
+		upstream_fail(upstream, SERVER_FAILURE_LOST, "out of memory");
+		break;
+	}
+}
+
+static void
+introduce(struct upstream *upstream)
+{
+	const struct smtp_extensions *announced = &upstream->extensions;
+
+	if (!(announced->set & SMTP_XCLIENT)) {
+		refuse_identity(upstream, IDENTITY_NOT_ANNOUNCED, NULL);
+		return;
+	}
+	if (!(announced->xclient & SMTP_ATTRIBUTE_ADDR)) {
+		refuse_identity(upstream, IDENTITY_NO_ADDRESS, NULL);
+		return;
+	}
+	upstream->introduced = true;
+	upstream->attributes = announced->xclient & XCLIENT_ATTRIBUTES;
+	say_identity(upstream);
+}
+
+/* Accepted, the server begins anew, as for that client (Postfix, XCLIENT_README). */
+static void
+take_identity(struct upstream *upstream, const struct smtp_reply *reply)
+{
+	if (reply->code == 220)
+		say_hello(upstream);
+	else
+		refuse_identity(upstream, IDENTITY_REFUSED, reply);
+}
+
+static void
+go_on(struct upstream *upstream)
+{
+	if (upstream->pool->identity != IDENTITY_XCLIENT)
+		be_ready(upstream);
+	else if (!upstream->introduced)
+		introduce(upstream);
+	else if (upstream->attributes)
+		say_identity(upstream);
+	else
+		be_ready(upstream);
+}
+
+/* EHLO was no command of it: LMTP has nothing older, and a server that has read a PROXY
+   header as a command takes its next reply for the one to EHLO. */
+static bool
+may_say_helo(const struct upstream *upstream)
+{
+	return !upstream->said_helo && upstream->pool->protocol == MAIL_SMTP &&
+	       upstream->pool->identity != IDENTITY_PROXY_V1 &&
+	       upstream->pool->identity != IDENTITY_PROXY_V2;
+}
+
+static void
+take_hello(struct upstream *upstream, const struct smtp_reply *reply)
+{
+	if (smtp_reply_is_permanent(reply) && may_say_helo(upstream)) {
+		upstream->said_helo = true;
+		say_hello(upstream);
+		return;
+	}
+	if (reply->code == 500 || reply->code == 502) {
+		if (identity_is_told_first(upstream->pool->identity)) {
+			refuse_identity(upstream, IDENTITY_NOT_TAKEN, reply);
+			return;
+		}
+	}
+	if (reply->code != 250) {
+		take_refusal(upstream, "EHLO", reply);
+		return;
+	}
+	if (!upstream->said_helo)
+		upstream->extensions = smtp_extensions_read(reply);
+	/* behind XCLIENT it is what one client may do */
+	if (!upstream->introduced)
+		server_learn_extensions(upstream->server, upstream->extensions);
+	go_on(upstream);
+}
+
+void
+upstream_take_opening(struct upstream *upstream, const struct smtp_reply *reply)
+{
+	switch (upstream->state) {
+	case UPSTREAM_GREETING:
+		take_greeting(upstream, reply);
+		break;
+	case UPSTREAM_HELLO:
+		take_hello(upstream, reply);
+		break;
+	default:
+		take_identity(upstream, reply);
+		break;
+	}
+}
