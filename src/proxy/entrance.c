@@ -2,6 +2,7 @@
 
 #include "proxy/journal.h"
 #include "proxy/session.h"
+#include "proxy/tunnel.h"
 #include "smtp/proxy_header.h"
 
 #include <stdlib.h>
@@ -56,12 +57,17 @@ refuse(const struct arrival *arrival, int fd, unsigned reason)
 static void
 let_in(struct worker *worker, const struct arrival *arrival, int fd)
 {
+	bool opened;
+
 	if (!count_client(arrival->listener, arrival->tally, &arrival->client)) {
 		atomic_fetch_sub(&arrival->tally->active, 1);
 		refuse(arrival, fd, REJECT_CLIENT_CONNECTIONS);
 		return;
 	}
-	if (!session_open(worker, arrival, fd)) {
+	opened = arrival->listener->mode == LISTENER_CONNECTION
+			 ? tunnel_open(worker, arrival, fd)
+			 : session_open(worker, arrival, fd);
+	if (!opened) {
 		entrance_leave(arrival->tally, &arrival->client);
 		refuse(arrival, fd, REJECT_CONNECTIONS);
 	}

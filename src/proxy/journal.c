@@ -34,6 +34,31 @@ journal_session(const struct session *session, const char *why)
 	log_end(&line);
 }
 
+void
+journal_tunnel(const struct tunnel *tunnel)
+{
+	int64_t took = tunnel->worker->loop.now - tunnel->started;
+	char text[ENDPOINT_TEXT_MAX];
+	struct log_line line;
+
+	if (!log_wants(LOG_INFO))
+		return;
+	log_begin(&line, LOG_INFO, "session");
+	worker_print_id(tunnel->worker, tunnel->number, text);
+	log_string(&line, "session", text);
+	log_span(&line, "listener", tunnel->listener->name);
+	endpoint_print_address(&tunnel->client, text);
+	log_string(&line, "client", text);
+	log_string(&line, "pool", tunnel->pool->pool->name);
+	log_string(&line, "server", tunnel->server ? tunnel->server->name : NULL);
+	log_number(&line, "attempts", tunnel->attempts);
+	log_number(&line, "bytes_in", tunnel->up.bytes);
+	log_number(&line, "bytes_out", tunnel->down.bytes);
+	log_string(&line, "end", tunnel->end);
+	log_milliseconds(&line, "took_ms", (uint64_t)took * 1000);
+	log_end(&line);
+}
+
 static struct span
 print_recipients(const struct transaction *transaction, char text[RECIPIENTS_TEXT])
 {

@@ -7,8 +7,11 @@
 #define EVENPOST_PROXY_JOURNAL_H
 
 #include "proxy/session.h"
+#include "proxy/tunnel.h"
 
 void journal_session(const struct session *session, const char *why);
+/* The line of a session in connection mode. */
+void journal_tunnel(const struct tunnel *tunnel);
 /* reply may be NULL (aborted). Counts it in the tally too. */
 void journal_message(const struct transaction *transaction, enum message_result result,
 		     const struct smtp_reply *reply);

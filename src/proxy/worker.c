@@ -4,6 +4,7 @@
 #include "proxy/journal.h"
 #include "proxy/session.h"
 #include "proxy/transaction.h"
+#include "proxy/tunnel.h"
 #include "proxy/upstream.h"
 
 #include <assert.h>
@@ -14,6 +15,7 @@
 #include <sys/resource.h>
 
 #define SPARE_BLOCKS 256 /* 4 MiB, and as much in lumps */
+#define SPARE_PIPES 32
 
 static_assert(LIMIT_READ == CHAIN_LUMP_SIZE, "a full read is a lump");
 
@@ -80,6 +82,10 @@ reap(struct loop_task *task)
 		list_remove(at);
 		session_free(CONTAINER_OF(at, struct session, link));
 	}
+	LIST_EACH (&worker->dead_tunnels, at) {
+		list_remove(at);
+		tunnel_free(CONTAINER_OF(at, struct tunnel, link));
+	}
 	LIST_EACH (&worker->dead_entrances, at) {
 		list_remove(at);
 		entrance_free(CONTAINER_OF(at, struct entrance, link));
@@ -99,6 +105,7 @@ void
 worker_check_stopped(struct worker *worker)
 {
 	if (worker->stopping && list_is_empty(&worker->live_sessions) &&
+	    list_is_empty(&worker->live_tunnels) &&
 	    list_is_empty(&worker->live_upstreams))
 		loop_stop(&worker->loop);
 }
@@ -147,6 +154,8 @@ worker_stop(struct letter *letter)
 	LIST_EACH (&worker->live_sessions, at) {
 		session_stop(CONTAINER_OF(at, struct session, link));
 	}
+	LIST_EACH (&worker->live_tunnels, at)
+		tunnel_stop(CONTAINER_OF(at, struct tunnel, link));
 	worker_check_stopped(worker);
 }
 
@@ -216,17 +225,21 @@ worker_init(struct worker *worker, struct proxy *proxy, uint32_t index)
 	for (uint32_t i = 0; i < proxy->snapshot->listener_count; i++)
 		listeners += proxy->snapshot->listeners[i].bind_count;
 	chain_pool_init(&worker->blocks, SPARE_BLOCKS);
+	pipe_pool_init(&worker->pipes, SPARE_PIPES);
 	worker->scratch = chain_lump_take(&worker->blocks);
 	worker->listeners = calloc(listeners, sizeof(*worker->listeners));
 	if (!worker->scratch || (listeners && !worker->listeners))
 		return STATUS_NO_MEMORY;
 	slab_init(&worker->sessions, sizeof(struct session));
+	slab_init(&worker->tunnels, sizeof(struct tunnel));
 	slab_init(&worker->transactions, sizeof(struct transaction));
 	slab_init(&worker->upstreams, sizeof(struct upstream));
 	list_init(&worker->live_sessions);
+	list_init(&worker->live_tunnels);
 	list_init(&worker->live_entrances);
 	list_init(&worker->live_upstreams);
 	list_init(&worker->dead_sessions);
+	list_init(&worker->dead_tunnels);
 	list_init(&worker->dead_entrances);
 	list_init(&worker->dead_transactions);
 	list_init(&worker->dead_upstreams);
@@ -284,6 +297,8 @@ worker_fini(struct worker *worker)
 	LIST_EACH (&worker->live_sessions, at) {
 		session_kill(CONTAINER_OF(at, struct session, link));
 	}
+	LIST_EACH (&worker->live_tunnels, at)
+		tunnel_kill(CONTAINER_OF(at, struct tunnel, link));
 	/* those too that were sent an end of data: nobody will hear the answer */
 	LIST_EACH (&worker->live_upstreams, at) {
 		upstream_cut(CONTAINER_OF(at, struct upstream, live));
@@ -293,10 +308,12 @@ worker_fini(struct worker *worker)
 	name_cache_fini(&worker->name_cache);
 	loop_close(&worker->loop);
 	slab_fini(&worker->sessions);
+	slab_fini(&worker->tunnels);
 	slab_fini(&worker->transactions);
 	slab_fini(&worker->upstreams);
 	if (worker->scratch)
 		chain_lump_put(&worker->blocks, worker->scratch);
 	chain_pool_fini(&worker->blocks);
+	pipe_pool_fini(&worker->pipes);
 	free(worker->listeners);
 }

@@ -12,6 +12,7 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/mailbox.h"
+#include "net/pipe.h"
 #include "proxy/name_cache.h"
 #include "proxy/reuse.h"
 #include "proxy/tally.h"
@@ -40,13 +41,17 @@ struct worker {
 	struct worker_listener *listeners;
 	uint32_t listener_count;
 	struct slab sessions;
+	struct slab tunnels;
 	struct slab transactions;
 	struct slab upstreams;
 	struct chain_pool blocks;
+	struct pipe_pool pipes;
 	struct list live_sessions;
+	struct list live_tunnels;
 	struct list live_entrances;
 	struct list live_upstreams;
 	struct list dead_sessions; /* freed at the end of the round */
+	struct list dead_tunnels;
 	struct list dead_entrances;
 	struct list dead_transactions;
 	struct list dead_upstreams;

@@ -1,0 +1,365 @@
+#include "proxy/tunnel_internal.h"
+
+#include "config/limits.h"
+#include "proxy/journal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Milliseconds for which what one side still sends is thrown away. */
+#define LINGER 2000
+/* Milliseconds without a byte that a client has behind its server's end. The server may
+   be gone altogether, and its place would be kept by a client that does not go. */
+#define HALF_CLOSED 30000
+
+static stream_ready on_client_ready;
+
+/* ---- its end ---- */
+
+void
+tunnel_free(struct tunnel *tunnel)
+{
+	free(tunnel->destination);
+	free(tunnel->refusal);
+	snapshot_unref(tunnel->snapshot);
+	slab_put(&tunnel->worker->tunnels, tunnel);
+}
+
+static void
+finish(struct tunnel *tunnel)
+{
+	struct worker *worker = tunnel->worker;
+
+	if (tunnel->state == TUNNEL_OVER)
+		return;
+	tunnel->state = TUNNEL_OVER;
+	journal_tunnel(tunnel);
+	loop_timer_stop(&worker->loop, &tunnel->timer);
+	loop_undefer(&tunnel->move);
+	flow_fini(&tunnel->up, &worker->pipes);
+	flow_fini(&tunnel->down, &worker->pipes);
+	stream_close(&tunnel->client_stream);
+	tunnel_leave_server(tunnel);
+	entrance_leave(tunnel->tally, &tunnel->client);
+	list_remove(&tunnel->link);
+	list_append(&worker->dead_tunnels, &tunnel->link);
+	worker_reap_later(worker);
+}
+
+static void
+finish_because(struct tunnel *tunnel, const char *why)
+{
+	if (!tunnel->end)
+		tunnel->end = why;
+	finish(tunnel);
+}
+
+void
+tunnel_kill(struct tunnel *tunnel)
+{
+	finish_because(tunnel, "cut");
+}
+
+/* The last words to a client that has heard none: where servers speak first, ours. */
+void
+tunnel_fail(struct tunnel *tunnel, struct span reply, const char *why)
+{
+	char line[512];
+	int length = snprintf(line, sizeof(line), "%.*s\r\n", SPAN_ARGS(reply));
+	struct iovec vector = {line, (size_t)length};
+	size_t count;
+
+	journal_refused_client(tunnel->listener, tunnel->tally, &tunnel->client,
+			       REJECT_NO_SERVER);
+	if (tunnel->pool->greets &&
+	    stream_write(&tunnel->client_stream, &vector, 1, &count) == STATUS_OK)
+		stream_shutdown(&tunnel->client_stream);
+	tunnel_leave_server(tunnel);
+	if (!tunnel->end)
+		tunnel->end = why;
+	tunnel->server_lost = true;
+	tunnel_linger(tunnel);
+}
+
+/* ---- lingering ---- */
+
+/* Reads and throws away; true when nothing more can come. */
+static bool
+discard(struct stream *stream, char *scratch)
+{
+	size_t count;
+
+	while (stream_is_open(stream)) {
+		switch (stream_read(stream, scratch, LIMIT_READ, &count)) {
+		case STATUS_OK:
+			break;
+		case STATUS_AGAIN:
+			return false;
+		default:
+			return true;
+		}
+	}
+	return true;
+}
+
+static void
+go_on_lingering(struct tunnel *tunnel)
+{
+	char *scratch = tunnel->worker->scratch;
+	bool client = tunnel->client_lost || discard(&tunnel->client_stream, scratch);
+	bool server = tunnel->server_lost || discard(&tunnel->server_stream, scratch);
+
+	if (client && server)
+		finish(tunnel);
+}
+
+void
+tunnel_linger(struct tunnel *tunnel)
+{
+	tunnel->state = TUNNEL_LINGERING;
+	loop_timer_start(&tunnel->worker->loop, &tunnel->timer, LINGER);
+	go_on_lingering(tunnel);
+}
+
+/* ---- time ---- */
+
+/* Milliseconds until the time-outs of the client are over; 0 or less: they are. */
+static int64_t
+time_left(const struct tunnel *tunnel)
+{
+	int64_t now = tunnel->worker->loop.now;
+	int64_t session = tunnel->listener->timeouts.session;
+	int64_t idle = tunnel->listener->timeouts.idle;
+	int64_t left;
+
+	if (tunnel->down.ended && idle > HALF_CLOSED)
+		idle = HALF_CLOSED;
+	left = tunnel->active + idle - now;
+	if (session && tunnel->started + session - now < left)
+		left = tunnel->started + session - now;
+	return left;
+}
+
+/* ---- bytes ---- */
+
+static void
+count_bytes(struct tunnel *tunnel)
+{
+	uint64_t bytes = tunnel->up.bytes + tunnel->down.bytes;
+
+	if (bytes == tunnel->counted)
+		return;
+	tally_add(&tunnel->server->counters.bytes, bytes - tunnel->counted);
+	tunnel->counted = bytes;
+	tunnel->active = tunnel->worker->loop.now;
+}
+
+/* One side is gone: nobody reads what is meant for it. */
+static void
+lose_client(struct tunnel *tunnel)
+{
+	tunnel->client_lost = true;
+	if (!tunnel->end)
+		tunnel->end = "client lost";
+	flow_cut(&tunnel->down, &tunnel->worker->pipes);
+}
+
+static void
+lose_server(struct tunnel *tunnel)
+{
+	tunnel->server_lost = true;
+	if (!tunnel->end)
+		tunnel->end = "server lost";
+	flow_cut(&tunnel->up, &tunnel->worker->pipes);
+}
+
+/* False: it is over. */
+static bool
+move(struct tunnel *tunnel, struct flow *flow)
+{
+	struct worker *worker = tunnel->worker;
+	bool upwards = flow == &tunnel->up;
+
+	switch (flow_move(flow, worker->scratch, &worker->pipes)) {
+	case FLOW_WAITS:
+		break;
+	case FLOW_MORE:
+		loop_defer(&worker->loop, &tunnel->move);
+		break;
+	case FLOW_LOST_FROM:
+		upwards ? lose_client(tunnel) : lose_server(tunnel);
+		loop_defer(&worker->loop, &tunnel->move);
+		break;
+	case FLOW_LOST_TO:
+		upwards ? lose_server(tunnel) : lose_client(tunnel);
+		loop_defer(&worker->loop, &tunnel->move);
+		break;
+	case FLOW_NO_MEMORY:
+		finish_because(tunnel, "no memory");
+		return false;
+	}
+	return true;
+}
+
+static void
+be_half_closed(struct tunnel *tunnel)
+{
+	int64_t left = time_left(tunnel);
+
+	tunnel->half_closed = true;
+	loop_timer_start(&tunnel->worker->loop, &tunnel->timer, left > 0 ? left : 0);
+}
+
+static void
+move_both(struct tunnel *tunnel)
+{
+	if (!move(tunnel, &tunnel->up) || !move(tunnel, &tunnel->down))
+		return;
+	count_bytes(tunnel);
+	if (!tunnel->up.ended || !tunnel->down.ended) {
+		if (tunnel->down.ended && !tunnel->half_closed)
+			be_half_closed(tunnel);
+		return;
+	}
+	if (!tunnel->end)
+		tunnel->end = "closed";
+	tunnel_linger(tunnel);
+}
+
+static void
+go_on(struct tunnel *tunnel)
+{
+	if (tunnel->state == TUNNEL_OPEN)
+		move_both(tunnel);
+	else if (tunnel->state == TUNNEL_LINGERING)
+		go_on_lingering(tunnel);
+}
+
+static void
+move_later(struct loop_task *task)
+{
+	go_on(CONTAINER_OF(task, struct tunnel, move));
+}
+
+/* ---- what wakes it ---- */
+
+/* It is not moved by each byte: when it is over it is looked what is left of it. */
+static void
+check_time(struct tunnel *tunnel)
+{
+	int64_t left = time_left(tunnel);
+
+	if (left <= 0)
+		finish_because(tunnel, "timeout");
+	else
+		loop_timer_start(&tunnel->worker->loop, &tunnel->timer, left);
+}
+
+static void
+on_timeout(struct timer *timer)
+{
+	struct tunnel *tunnel = CONTAINER_OF(timer, struct tunnel, timer);
+
+	switch (tunnel->state) {
+	case TUNNEL_OPEN:
+		check_time(tunnel);
+		break;
+	case TUNNEL_LINGERING:
+		finish(tunnel);
+		break;
+	default:
+		tunnel_attempt_timed_out(tunnel);
+		break;
+	}
+}
+
+/* ---- its begin ---- */
+
+void
+tunnel_connect_through(struct tunnel *tunnel)
+{
+	struct loop *loop = &tunnel->worker->loop;
+
+	tunnel->state = TUNNEL_OPEN;
+	tunnel->active = loop->now;
+	tally_add(&tunnel->server->counters.messages, 1);
+	server_observe(tunnel->server, SERVER_TRAFFIC_WORKED, "", loop->now);
+	loop_timer_start(loop, &tunnel->timer, time_left(tunnel));
+	loop_defer(loop, &tunnel->move);
+}
+
+void
+tunnel_server_ready(struct tunnel *tunnel)
+{
+	if (tunnel->state == TUNNEL_CONNECTING || tunnel->state == TUNNEL_GREETING)
+		tunnel_attempt_ready(tunnel);
+	else
+		go_on(tunnel);
+}
+
+/* A client that speaks first does not wait for a greeting: nor do we. */
+static void
+on_client_ready(struct stream *stream)
+{
+	struct tunnel *tunnel = CONTAINER_OF(stream, struct tunnel, client_stream);
+
+	if (tunnel->state == TUNNEL_GREETING && stream_is_readable(stream))
+		tunnel_connect_through(tunnel);
+	else
+		go_on(tunnel);
+}
+
+void
+tunnel_stop(struct tunnel *tunnel)
+{
+	tunnel->stopping = true;
+	if (tunnel->state < TUNNEL_OPEN)
+		tunnel_fail(tunnel,
+			    SPAN("421 4.3.2 Service is shutting down, try again later"),
+			    "stop");
+}
+
+static bool
+copy_destination(struct tunnel *tunnel, const struct endpoint *destination)
+{
+	if (destination->length == 0)
+		return true;
+	tunnel->destination = malloc(sizeof(*destination));
+	if (tunnel->destination)
+		*tunnel->destination = *destination;
+	return tunnel->destination;
+}
+
+bool
+tunnel_open(struct worker *worker, const struct arrival *arrival, int fd)
+{
+	struct tunnel *tunnel = slab_take(&worker->tunnels);
+
+	if (!tunnel)
+		return false;
+	if (!copy_destination(tunnel, &arrival->destination)) {
+		slab_put(&worker->tunnels, tunnel);
+		return false;
+	}
+	tunnel->worker = worker;
+	tunnel->snapshot = snapshot_ref(worker->proxy->snapshot);
+	tunnel->listener = arrival->listener;
+	tunnel->pool = arrival->listener->pool;
+	tunnel->tally = arrival->tally;
+	tunnel->client = arrival->client;
+	tunnel->number = worker_next_number(worker);
+	tunnel->started = worker->loop.now;
+	tunnel->move.run = move_later;
+	stream_init(&tunnel->server_stream);
+	flow_init(&tunnel->up, &tunnel->client_stream, &tunnel->server_stream);
+	flow_init(&tunnel->down, &tunnel->server_stream, &tunnel->client_stream);
+	timer_init(&tunnel->timer, on_timeout);
+	list_append(&worker->live_tunnels, &tunnel->link);
+	tally_add(&tunnel->tally->sessions, 1);
+	if (stream_adopt(&tunnel->client_stream, &worker->loop, fd, on_client_ready) !=
+	    STATUS_OK)
+		finish_because(tunnel, "lost");
+	else
+		tunnel_seek_server(tunnel);
+	return true;
+}

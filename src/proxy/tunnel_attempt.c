@@ -1,0 +1,315 @@
+#include "proxy/tunnel_internal.h"
+
+#include "config/limits.h"
+#include "proxy/connector.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Bytes of a greeting that are read at a time. */
+#define GREETING_READ 4096
+
+#define NO_SERVER SPAN("421 4.3.2 No server can take the connection now, try again")
+#define NO_PLACE SPAN("421 4.3.2 All servers are busy, try again")
+
+static stream_ready on_server_ready;
+
+/* ---- the server that was chosen ---- */
+
+void
+tunnel_leave_server(struct tunnel *tunnel)
+{
+	reuse_stop_waiting(&tunnel->waiter);
+	stream_close(&tunnel->server_stream);
+	buffer_clear(&tunnel->down.held);
+	tunnel->reader = (struct smtp_reply_reader){0};
+	if (!tunnel->reserved)
+		return;
+	tunnel->reserved = false;
+	server_connection_put(tunnel->server);
+	server_put(tunnel->server);
+	reuse_place_freed(&tunnel->worker->reuse, tunnel->pool->pool);
+}
+
+/* ---- another one ---- */
+
+static bool
+may_try_another(const struct tunnel *tunnel)
+{
+	return tunnel->tried_count <= tunnel->pool->retry.attempts &&
+	       tunnel->tried_count < TUNNEL_TRIED_MAX;
+}
+
+/* What a server said about the client tells more than our own words. */
+static void
+give_up(struct tunnel *tunnel)
+{
+	if (tunnel->refusal)
+		tunnel_fail(tunnel, span_from_string(tunnel->refusal), "refused");
+	else
+		tunnel_fail(tunnel, NO_SERVER, "no server");
+}
+
+/* The client has neither seen a byte nor said one: it does not notice. */
+static void
+try_another(struct tunnel *tunnel, enum retry_phase phase, const char *why)
+{
+	struct server_tally *row = tally_server(tunnel->tally, tunnel->server);
+
+	log_message(LOG_DEBUG, "retry", "%s: %s: %s", tunnel->server->name,
+		    retry_phase_name(phase), why);
+	tally_add(&row->retries[phase], 1);
+	tunnel_leave_server(tunnel);
+	tunnel->tried[tunnel->tried_count++] = tunnel->server->index;
+	if (may_try_another(tunnel))
+		tunnel_seek_server(tunnel);
+	else
+		give_up(tunnel);
+}
+
+/* And the server is to blame. */
+static void
+fail(struct tunnel *tunnel, enum server_failure failure, const char *why)
+{
+	tally_add(&tunnel->server->counters.failures[failure], 1);
+	server_observe(tunnel->server, SERVER_TRAFFIC_FAILED, why,
+		       tunnel->worker->loop.now);
+	try_another(tunnel,
+		    failure == SERVER_FAILURE_CONNECT ? RETRY_CONNECT : RETRY_GREETING,
+		    why);
+}
+
+/* ---- the greeting ---- */
+
+/* A server that knows the client may have refused it, and not be to blame. */
+static void
+take_refusal(struct tunnel *tunnel, const struct smtp_reply *reply)
+{
+	struct span line = smtp_reply_first_line(reply);
+	char why[160];
+
+	snprintf(why, sizeof(why), "greeting: %.*s", SPAN_ARGS(line));
+	if (!identity_is_told_first(tunnel->pool->identity)) {
+		fail(tunnel, SERVER_FAILURE_GREETING, why);
+		return;
+	}
+	free(tunnel->refusal);
+	tunnel->refusal = strndup(line.at, line.length < 500 ? line.length : 500);
+	try_another(tunnel, RETRY_GREETING, why);
+}
+
+/* Whatever else it may be, it is for the client to read: only a refusal is not. */
+static void
+look_at_greeting(struct tunnel *tunnel)
+{
+	struct span input = buffer_span(&tunnel->down.held);
+	struct smtp_reply reply;
+
+	switch (smtp_reply_read(&tunnel->reader, &input, &reply)) {
+	case SMTP_REPLY_MORE:
+		break;
+	case SMTP_REPLY_COMPLETE:
+		if (reply.code >= 400)
+			take_refusal(tunnel, &reply);
+		else
+			tunnel_connect_through(tunnel);
+		break;
+	case SMTP_REPLY_BROKEN:
+		tunnel_connect_through(tunnel);
+		break;
+	}
+}
+
+/* What the reply reader has refused by then is no greeting: it is passed on. */
+static void
+read_greeting(struct tunnel *tunnel)
+{
+	char *scratch = tunnel->worker->scratch;
+	size_t room = LIMIT_READ - buffer_length(&tunnel->down.held);
+	size_t count;
+
+	switch (stream_read(&tunnel->server_stream, scratch,
+			    room < GREETING_READ ? room : GREETING_READ, &count)) {
+	case STATUS_OK:
+		if (buffer_append(&tunnel->down.held, span_of(scratch, count)) ==
+		    STATUS_OK)
+			look_at_greeting(tunnel);
+		else
+			fail(tunnel, SERVER_FAILURE_GREETING, "out of memory");
+		break;
+	case STATUS_AGAIN:
+		break;
+	default:
+		fail(tunnel, SERVER_FAILURE_GREETING, "closed before its greeting");
+		break;
+	}
+}
+
+/* ---- the connection ---- */
+
+static bool
+send_preamble(struct tunnel *tunnel)
+{
+	char room[PROXY_HEADER_PRINT_MAX];
+	char id[SESSION_ID_MAX];
+	struct smtp_origin origin = {.client = tunnel->client};
+	struct iovec vector = {.iov_base = room};
+	size_t count;
+
+	if (tunnel->destination)
+		origin.destination = *tunnel->destination;
+	else
+		stream_local(&tunnel->client_stream, &origin.destination);
+	worker_print_id(tunnel->worker, tunnel->number, id);
+	origin.id = span_from_string(id);
+	vector.iov_len = connector_print_preamble(tunnel->pool, &tunnel->server_stream,
+						  &origin, room);
+	/* a fresh connection takes that much, or none of it will go anywhere */
+	return vector.iov_len == 0 ||
+	       (stream_write(&tunnel->server_stream, &vector, 1, &count) == STATUS_OK &&
+		count == vector.iov_len);
+}
+
+static void
+be_connected(struct tunnel *tunnel)
+{
+	tally_add(&tunnel->server->counters.connects, 1);
+	if (!send_preamble(tunnel)) {
+		fail(tunnel, SERVER_FAILURE_LOST, "connection lost");
+		return;
+	}
+	if (!tunnel->pool->greets || stream_is_readable(&tunnel->client_stream)) {
+		tunnel_connect_through(tunnel);
+		return;
+	}
+	tunnel->state = TUNNEL_GREETING;
+	loop_timer_start(&tunnel->worker->loop, &tunnel->timer,
+			 tunnel->pool->timeouts.greeting);
+}
+
+static void
+finish_connecting(struct tunnel *tunnel)
+{
+	switch (stream_connected(&tunnel->server_stream)) {
+	case STATUS_OK:
+		be_connected(tunnel);
+		break;
+	case STATUS_AGAIN:
+		break;
+	case STATUS_REFUSED:
+		fail(tunnel, SERVER_FAILURE_CONNECT, "connect refused");
+		break;
+	case STATUS_TIMEOUT:
+		fail(tunnel, SERVER_FAILURE_CONNECT, "connect timed out");
+		break;
+	default:
+		fail(tunnel, SERVER_FAILURE_CONNECT, "unreachable");
+		break;
+	}
+}
+
+void
+tunnel_attempt_ready(struct tunnel *tunnel)
+{
+	if (tunnel->state == TUNNEL_CONNECTING)
+		finish_connecting(tunnel);
+	while (tunnel->state == TUNNEL_GREETING &&
+	       stream_is_readable(&tunnel->server_stream))
+		read_greeting(tunnel);
+}
+
+static void
+on_server_ready(struct stream *stream)
+{
+	tunnel_server_ready(CONTAINER_OF(stream, struct tunnel, server_stream));
+}
+
+static void
+connect_to_server(struct tunnel *tunnel)
+{
+	struct loop *loop = &tunnel->worker->loop;
+	const char *why;
+
+	reuse_stop_waiting(&tunnel->waiter);
+	tunnel->state = TUNNEL_CONNECTING;
+	tunnel->attempts++;
+	if (connector_start(&tunnel->server_stream, loop, tunnel->pool, tunnel->server,
+			    &tunnel->client, on_server_ready, &why) == STATUS_OK)
+		loop_timer_start(loop, &tunnel->timer, tunnel->pool->timeouts.connect);
+	else
+		try_another(tunnel, RETRY_CONNECT, why);
+}
+
+/* ---- choosing ---- */
+
+static enum pool_result
+pick(struct tunnel *tunnel)
+{
+	struct pool_request request = {
+		.now = tunnel->worker->loop.now,
+		.key = endpoint_hash_address(&tunnel->client),
+		.chance = worker_random(tunnel->worker),
+		.tried = tunnel->tried,
+		.tried_count = tunnel->tried_count,
+	};
+
+	return pool_pick(tunnel->pool->pool, &request, &tunnel->server);
+}
+
+/* False: there is no free place now. */
+static bool
+try_servers(struct tunnel *tunnel)
+{
+	switch (pick(tunnel)) {
+	case POOL_PICKED:
+		if (!server_connection_take(tunnel->server)) {
+			server_put(tunnel->server);
+			return false;
+		}
+		tunnel->reserved = true;
+		connect_to_server(tunnel);
+		return true;
+	case POOL_FULL:
+		return false;
+	default:
+		give_up(tunnel);
+		return true;
+	}
+}
+
+static bool
+place_freed(struct waiter *waiter)
+{
+	return try_servers(CONTAINER_OF(waiter, struct tunnel, waiter));
+}
+
+void
+tunnel_seek_server(struct tunnel *tunnel)
+{
+	struct worker *worker = tunnel->worker;
+
+	if (try_servers(tunnel))
+		return;
+	tunnel->state = TUNNEL_WAITING;
+	tunnel->waiter.place_freed = place_freed;
+	loop_timer_start(&worker->loop, &tunnel->timer, tunnel->pool->queue);
+	reuse_wait(&worker->reuse, &tunnel->waiter, tunnel->pool->pool);
+	/* one may have been freed before we stood in line */
+	try_servers(tunnel);
+}
+
+void
+tunnel_attempt_timed_out(struct tunnel *tunnel)
+{
+	switch (tunnel->state) {
+	case TUNNEL_CONNECTING:
+		fail(tunnel, SERVER_FAILURE_CONNECT, "connect timed out");
+		break;
+	case TUNNEL_GREETING:
+		fail(tunnel, SERVER_FAILURE_GREETING, "no greeting in time");
+		break;
+	default:
+		tunnel_fail(tunnel, NO_PLACE, "queue");
+		break;
+	}
+}
