@@ -40,8 +40,13 @@ class Dovecot(Peer):
     root = "dovecot"
     log_name = "dovecot.log"
 
+    def settings(self):
+        """Further lines at the end of the configuration."""
+        return ""
+
     def configure(self):
-        self.write("dovecot.conf", _CONFIGURATION.format(port=self.port))
+        text = _CONFIGURATION.format(port=self.port) + self.settings()
+        self.write("dovecot.conf", text)
         self.make_directory("run")
         self.make_directory("state")
 

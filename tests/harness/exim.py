@@ -59,8 +59,13 @@ class Exim(Peer):
     root = "exim"
     log_name = "log/mainlog"
 
+    def settings(self):
+        """Further lines of the main section, which stands first."""
+        return ""
+
     def configure(self):
-        self.write("exim.conf", _CONFIGURATION.format(name=self.name, port=self.port))
+        text = _CONFIGURATION.format(name=self.name, port=self.port)
+        self.write("exim.conf", self.settings() + text)
         self.make_directory("spool", "Debian-exim", "Debian-exim")
         self.make_directory("log", "Debian-exim", "Debian-exim")
 

@@ -36,6 +36,7 @@ class Peer:
 
     root = None
     log_name = None
+    preamble = b""  # what it must read before it greets
 
     def __init__(self, directory, name):
         self.name = name
@@ -72,7 +73,8 @@ class Peer:
             log=self.log_name and self.directory / self.log_name,
         ).start()
         self.program.wait_alive(
-            lambda: has_greeting(self.port), f"the greeting of {self.name}"
+            lambda: has_greeting(self.port, self.preamble),
+            f"the greeting of {self.name}",
         )
         return self
 

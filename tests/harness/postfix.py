@@ -14,7 +14,6 @@ mail_owner = postfix
 setgid_group = postdrop
 myhostname = {name}.test
 mydestination =
-mynetworks = 127.0.0.0/8
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 smtp_dns_support_level = disabled
@@ -29,9 +28,13 @@ alias_database =
 local_recipient_maps =
 """
 
-_DELIVERS = """\
+_EVERYBODY = """\
+mynetworks = 127.0.0.0/8
 smtpd_relay_restrictions = permit_mynetworks, reject
 virtual_mailbox_domains = static:all
+"""
+
+DELIVERS = """\
 virtual_mailbox_base = /instance
 virtual_mailbox_maps = static:mail/
 virtual_uid_maps = static:5000
@@ -39,6 +42,7 @@ virtual_gid_maps = static:5000
 """
 
 _RELAYS = """\
+mynetworks = 127.0.0.0/8
 smtpd_relay_restrictions = permit_mynetworks, reject
 relayhost = [127.0.0.1]:{relay_port}
 default_transport = smtp
@@ -77,11 +81,15 @@ class Postfix(Peer):
     log_name = "maillog"
 
     def settings(self):
-        return _DELIVERS
+        return _EVERYBODY + DELIVERS
+
+    def services(self):
+        """Further lines of master.cf."""
+        return ""
 
     def configure(self):
         self.write("conf/main.cf", _MAIN.format(name=self.name) + self.settings())
-        self.write("conf/master.cf", _MASTER.format(port=self.port))
+        self.write("conf/master.cf", _MASTER.format(port=self.port) + self.services())
         self.make_directory("queue")
         for queue in [*_QUEUE, "private"]:
             self.make_directory(f"queue/{queue}", "postfix", mode=0o700)

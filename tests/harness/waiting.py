@@ -43,10 +43,11 @@ def free_port():
         return port
 
 
-def has_greeting(port):
-    """Whether an SMTP server greets on the port; leaves it politely."""
+def has_greeting(port, preamble=b""):
+    """Whether an SMTP server greets on the port, after preamble; leaves politely."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(preamble)
             greeting = connection.recv(4096)
             connection.sendall(b"QUIT\r\n")
             connection.recv(4096)

@@ -1,7 +1,14 @@
-"""Four real servers behind one evenpost, for the whole suite."""
+"""Real servers for the whole suite: four behind one evenpost, and four that are told
+the client's address."""
 
 import pytest
 
+from harness.addressed import (
+    AddressedDovecot,
+    AddressedExim,
+    AddressedOpenSMTPD,
+    AddressedPostfix,
+)
 from harness.evenpost import Evenpost, configure_pool
 from harness.exim import Exim
 from harness.opensmtpd import OpenSMTPD
@@ -106,3 +113,43 @@ def farm(peers):
     finally:
         servers.stop()
         remove_scratch(directory)
+
+
+@pytest.fixture(scope="session")
+def addressed(peers):
+    """{name: server}: each can be told the client's address, and its log tells it."""
+    directory = make_scratch()
+    postfix = AddressedPostfix(directory, "postfix")
+    servers = {
+        "postfix": postfix,
+        "exim": AddressedExim(directory, "exim"),
+        "opensmtpd": AddressedOpenSMTPD(directory, "opensmtpd"),
+        "dovecot": AddressedDovecot(directory, "dovecot", postfix.ports["listed"]),
+    }
+    try:
+        for server in servers.values():
+            server.start()
+        yield servers
+    finally:
+        for server in servers.values():
+            server.stop()
+        remove_scratch(directory)
+
+
+@pytest.fixture(scope="module")
+def start_evenpost():
+    """start_evenpost(pools, listeners): runs until the end of the module."""
+    directory, started = make_scratch(), []
+
+    def start(pools, listeners, ready=True, **top):
+        name = f"evenpost{len(started)}"
+        # No test asks a resolver for the name of a client.
+        top.setdefault("dns", {"client-names": False})
+        evenpost = Evenpost(directory, pools, listeners, name=name, **top)
+        started.append(evenpost)
+        return evenpost.start(ready)
+
+    yield start
+    for evenpost in started:
+        evenpost.stop()
+    remove_scratch(directory)
