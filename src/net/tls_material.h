@@ -1,0 +1,62 @@
+/*
+ * tls_material: certificates with their chains and keys, read and checked once and
+ * shared by all contexts that show them. Frozen.
+ * The first pair is what a client gets that names no host, or one that nobody has. The
+ * others are found by the names in their certificates (subjectAltName; without any, the
+ * common name; "*." stands for one label). Pairs of the same names with keys of another
+ * kind stand side by side, and the client's abilities choose between them.
+ * Owner: reference-counted. Thread: any; loading reads files: the control thread's
+ * work. Allocates when loaded.
+ */
+#ifndef EVENPOST_NET_TLS_MATERIAL_H
+#define EVENPOST_NET_TLS_MATERIAL_H
+
+#include "base/span.h"
+#include "net/tls_fault.h"
+
+#include <stdint.h>
+
+struct ssl_ctx_st;
+struct ssl_st;
+struct tls_material;
+
+/* PEM files. They may be one and the same. */
+struct tls_files {
+	const char
+		*certificate; /* and the chain behind it, each one signed by the next */
+	const char *key;
+};
+
+/*
+ * count: at least 1. Refuses what could never be served: a file that cannot be read, a
+ * key that is not the certificate's, a chain out of order, a key that OpenSSL's
+ * security level finds too weak. Not what has expired: most senders of mail do not
+ * mind, and none of them is better off with a service that is down. See
+ * tls_material_expiry().
+ */
+MUST_CHECK enum status
+tls_material_load(struct tls_material **material, const struct tls_files *files,
+		  size_t count, struct tls_fault *fault);
+struct tls_material *tls_material_ref(struct tls_material *material);
+/* NULL is ignored. */
+void tls_material_unref(struct tls_material *material);
+
+size_t tls_material_count(const struct tls_material *material);
+/* When the first certificate of the pair's chain expires: seconds since 1970. */
+int64_t tls_material_expiry(const struct tls_material *material, size_t index);
+
+/* For contexts: what is shown unless a name says otherwise. False: OpenSSL has queued
+ * why. */
+bool tls_material_show(const struct tls_material *material, struct ssl_ctx_st *openssl);
+
+enum tls_choice {
+	TLS_CHOICE_DEFAULT, /* no certificate has the name */
+	TLS_CHOICE_NAMED,
+	TLS_CHOICE_FAILED, /* OpenSSL has queued why */
+};
+
+/* In the handshake of one session: what is shown under this name. */
+enum tls_choice tls_material_choose(const struct tls_material *material,
+				    struct ssl_st *session, struct span name);
+
+#endif
