@@ -1,5 +1,6 @@
 #include "net/stream.h"
 
+#include "net/stream_internal.h"
 #include "net/transparent.h"
 
 #include <assert.h>
@@ -15,6 +16,8 @@ source_ready(struct loop_source *source)
 {
 	struct stream *stream = CONTAINER_OF(source, struct stream, source);
 
+	if (stream->tls)
+		stream_tls_flush(stream);
 	stream->on_ready(stream);
 }
 
@@ -182,7 +185,10 @@ stream_connected(struct stream *stream)
 bool
 stream_is_readable(const struct stream *stream)
 {
-	return !stream->ended && (stream->source.ready & LOOP_READABLE);
+	if (stream->ended)
+		return false;
+	return stream->tls ? stream_tls_is_readable(stream)
+			   : (stream->source.ready & LOOP_READABLE);
 }
 
 bool
@@ -207,22 +213,17 @@ read_failure(struct stream *stream, int error)
 }
 
 enum status
-stream_read(struct stream *stream, void *room, size_t size, size_t *count)
+stream_socket_read(struct stream *stream, void *room, size_t size, size_t *count)
 {
 	ssize_t got;
 
-	assert(stream_is_open(stream) && size > 0);
-	if (stream->ended)
-		return STATUS_END;
-	if (!stream_is_readable(stream))
+	if (!(stream->source.ready & LOOP_READABLE))
 		return STATUS_AGAIN;
 	got = recv(stream->source.fd, room, size, MSG_DONTWAIT);
 	if (got < 0)
 		return read_failure(stream, errno);
-	if (got == 0) {
-		stream->ended = true;
+	if (got == 0)
 		return STATUS_END;
-	}
 	/* the kernel has no more; but behind a hang-up the end is still to be read */
 	if ((size_t)got < size && !stream_is_hung_up(stream))
 		stream->source.ready &= ~LOOP_READABLE;
@@ -231,11 +232,25 @@ stream_read(struct stream *stream, void *room, size_t size, size_t *count)
 }
 
 enum status
+stream_read(struct stream *stream, void *room, size_t size, size_t *count)
+{
+	enum status status;
+
+	assert(stream_is_open(stream) && size > 0);
+	if (stream->ended)
+		return STATUS_END;
+	status = stream->tls ? stream_tls_read(stream, room, size, count)
+			     : stream_socket_read(stream, room, size, count);
+	stream->ended = status == STATUS_END;
+	return status;
+}
+
+enum status
 stream_peek(struct stream *stream, void *room, size_t size, size_t *count)
 {
 	ssize_t got;
 
-	assert(stream_is_open(stream) && size > 0);
+	assert(stream_is_open(stream) && !stream->tls && size > 0);
 	if (stream->ended)
 		return STATUS_END;
 	if (!stream_is_readable(stream))
@@ -269,7 +284,7 @@ stream_skip(struct stream *stream, size_t count)
 {
 	char away[512];
 
-	assert(stream_is_open(stream));
+	assert(stream_is_open(stream) && !stream->tls);
 	while (count > 0) {
 		size_t size = count < sizeof(away) ? count : sizeof(away);
 		ssize_t got = recv(stream->source.fd, away, size, MSG_DONTWAIT);
@@ -314,18 +329,17 @@ socket_send(int fd, const struct iovec *vectors, size_t count, int flags)
 	return sendmsg(fd, &message, flags);
 }
 
-static enum status
-write_with(struct stream *stream, const struct iovec *vectors, int vector_count,
-	   size_t *count, int flags)
+enum status
+stream_socket_write(struct stream *stream, const struct iovec *vectors,
+		    size_t vector_count, size_t *count, int flags)
 {
-	size_t used = (size_t)(vector_count < IOV_MAX ? vector_count : IOV_MAX);
-	size_t length = vectors_length(vectors, used);
+	size_t length = vectors_length(vectors, vector_count);
 	ssize_t sent;
 
-	assert(stream_is_open(stream) && length > 0);
+	assert(length > 0);
 	if (!stream_is_writable(stream))
 		return STATUS_AGAIN;
-	sent = socket_send(stream->source.fd, vectors, used,
+	sent = socket_send(stream->source.fd, vectors, vector_count,
 			   flags | MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (sent < 0)
 		return write_failure(stream, errno);
@@ -333,6 +347,17 @@ write_with(struct stream *stream, const struct iovec *vectors, int vector_count,
 		stream->source.ready &= ~LOOP_WRITABLE;
 	*count = (size_t)sent;
 	return STATUS_OK;
+}
+
+static enum status
+write_with(struct stream *stream, const struct iovec *vectors, int vector_count,
+	   size_t *count, int flags)
+{
+	size_t used = (size_t)(vector_count < IOV_MAX ? vector_count : IOV_MAX);
+
+	assert(stream_is_open(stream));
+	return stream->tls ? stream_tls_write(stream, vectors, used, count, flags)
+			   : stream_socket_write(stream, vectors, used, count, flags);
 }
 
 enum status
@@ -354,7 +379,10 @@ stream_shutdown(struct stream *stream)
 {
 	assert(stream_is_open(stream));
 	/* ENOTCONN: the peer was faster; the owner hears of it by reading */
-	shutdown(stream->source.fd, SHUT_WR);
+	if (stream->tls)
+		stream_tls_shutdown(stream);
+	else
+		shutdown(stream->source.fd, SHUT_WR);
 }
 
 int
@@ -362,7 +390,7 @@ stream_release(struct stream *stream)
 {
 	int fd = stream->source.fd;
 
-	assert(stream_is_open(stream) && !stream->connecting);
+	assert(stream_is_open(stream) && !stream->connecting && !stream->tls);
 	loop_remove(&stream->source);
 	return fd;
 }
@@ -374,6 +402,8 @@ stream_close(struct stream *stream)
 
 	if (!stream_is_open(stream))
 		return;
+	if (stream->tls)
+		stream_tls_close(stream);
 	loop_remove(&stream->source);
 	close(fd);
 	stream->connecting = false;
@@ -386,6 +416,8 @@ stream_abort(struct stream *stream)
 
 	if (!stream_is_open(stream))
 		return;
+	if (stream->tls)
+		stream_tls_drop(stream);
 	setsockopt(stream->source.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	stream_close(stream);
 }

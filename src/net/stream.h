@@ -1,6 +1,7 @@
 /*
  * stream: one connection behind few operations, so that its owner need not know whether
- * the bytes pass through TLS. Sockets are non-blocking, with TCP_NODELAY.
+ * the bytes pass through TLS, once it has begun. Sockets are non-blocking, with
+ * TCP_NODELAY.
  * The owner's on_ready is called when bytes may be read or written, when a connect has
  * ended, or when the peer has gone; the owner reads and writes until STATUS_AGAIN.
  * stream_close() may be called from anywhere, also inside on_ready.
@@ -10,6 +11,7 @@
 #define EVENPOST_NET_STREAM_H
 
 #include "base/endpoint.h"
+#include "base/span.h"
 #include "base/status.h"
 #include "net/loop.h"
 
@@ -17,13 +19,19 @@
 
 struct pipe;
 struct stream;
+struct stream_tls;
+struct tls_client;
+struct tls_facts;
+struct tls_server;
+struct tls_session;
 typedef void stream_ready(struct stream *stream);
 
 struct stream {
 	struct loop_source source;
 	stream_ready *on_ready;
 	bool connecting;
-	bool ended; /* the peer's end was read */
+	bool ended;             /* the peer's end was read */
+	struct stream_tls *tls; /* NULL: the bytes pass as they are */
 };
 
 /* A stream that is not open: stream_is_open() is false, stream_close() does nothing. */
@@ -70,9 +78,46 @@ bool stream_is_writable(const struct stream *stream);
 bool stream_is_hung_up(const struct stream *stream);
 
 /*
+ * From here on everything goes through TLS, and the handshake comes first: call
+ * stream_handshake() now and in on_ready until it is done. Whatever the owner has read
+ * before is in clear and no part of the session; the owner throws it away. The server
+ * or client may be freed or swapped while its sessions go on. STATUS_NO_MEMORY: the
+ * stream is as it was.
+ */
+MUST_CHECK enum status
+stream_begin_tls_server(struct stream *stream, const struct tls_server *server);
+/*
+ * name: of the server, at most 255 octets, or its address; said in the handshake, and
+ * looked for in the certificate where the client verifies. It may be empty where not.
+ * session: kept by the owner as long as the stream is open; resumed, and replaced by
+ * what the server hands out. May be NULL.
+ */
+MUST_CHECK enum status
+stream_begin_tls_client(struct stream *stream, const struct tls_client *client,
+			struct span name, struct tls_session *session);
+
+/*
+ * STATUS_OK: done, and there may be bytes to read already; STATUS_AGAIN; STATUS_LOST.
+ * The caller keeps the time. Nothing is read or written before it is done.
+ */
+MUST_CHECK enum status stream_handshake(struct stream *stream);
+
+static inline bool
+stream_is_tls(const struct stream *stream)
+{
+	return stream->tls != NULL;
+}
+
+/* Why the handshake, a read or a write was lost; valid until the next of them. */
+const char *stream_tls_error(const struct stream *stream);
+/* After the handshake; the facts borrow from the stream until it is closed. */
+void stream_tls_facts(const struct stream *stream, struct tls_facts *facts);
+
+/*
  * Reads at most size bytes into room. STATUS_OK with *count > 0; STATUS_AGAIN;
  * STATUS_END; STATUS_LOST. A read that came short is the last one until on_ready is
- * called again (no system call is spent on EAGAIN).
+ * called again (no system call is spent on EAGAIN). With TLS an end that the peer has
+ * not announced (close_notify) is STATUS_LOST: anybody on the way could have made it.
  */
 MUST_CHECK enum status
 stream_read(struct stream *stream, void *room, size_t size, size_t *count);
@@ -93,7 +138,8 @@ MUST_CHECK enum status stream_skip(struct stream *stream, size_t count);
 
 /*
  * Writes what the kernel takes. STATUS_OK with *count > 0 (it may be short),
- * STATUS_AGAIN, STATUS_LOST. Never raises SIGPIPE.
+ * STATUS_AGAIN, STATUS_LOST. Never raises SIGPIPE. What follows a short write begins
+ * with the first byte that was not written.
  */
 MUST_CHECK enum status stream_write(struct stream *stream, const struct iovec *vectors,
 				    int vector_count, size_t *count);

@@ -39,7 +39,7 @@ stream_splice_in(struct stream *stream, struct pipe *pipe, size_t *count)
 	size_t room = pipe->capacity - pipe->held;
 	ssize_t moved;
 
-	assert(stream_is_open(stream));
+	assert(stream_is_open(stream) && !stream->tls);
 	if (stream->ended)
 		return STATUS_END;
 	if (!stream_is_readable(stream))
@@ -66,7 +66,7 @@ stream_splice_out(struct stream *stream, struct pipe *pipe, size_t *count)
 {
 	ssize_t moved;
 
-	assert(stream_is_open(stream) && pipe->held > 0);
+	assert(stream_is_open(stream) && !stream->tls && pipe->held > 0);
 	if (!stream_is_writable(stream))
 		return STATUS_AGAIN;
 	moved = move(pipe->read_end, stream->source.fd, pipe->held);

@@ -1,0 +1,57 @@
+/*
+ * stream_internal: what the parts of a stream know of each other: stream.c has the
+ * socket, stream_tls.c the session that goes over it, stream_bio.c stands between
+ * OpenSSL and the socket. For net alone.
+ */
+#ifndef EVENPOST_NET_STREAM_INTERNAL_H
+#define EVENPOST_NET_STREAM_INTERNAL_H
+
+#include "base/buffer.h"
+#include "net/stream.h"
+
+struct bio_st;
+struct ssl_st;
+struct tls_context;
+
+/* TLS on one stream. Owner: the stream. */
+struct stream_tls {
+	struct ssl_st *openssl;
+	struct tls_context *context; /* a reference */
+	struct tls_session *session; /* of a client's owner; NULL: none is kept */
+	char *error;                 /* why it failed; NULL: it did not, or no memory */
+	struct buffer unsent;        /* of records: what the kernel has not taken */
+	unsigned read_needs; /* LOOP_…: what must be ready for a read to go on */
+	int send_flags;
+	bool established;
+	bool more; /* OpenSSL holds bytes, or the end or a failure is to be told */
+	bool socket_ended; /* the socket's end was read, which is not the session's */
+	bool read_failed;
+	bool write_failed;
+	bool owes;   /* a byte whose record is unsent: the owner was not told of it */
+	bool ending; /* our side of the socket ends behind what is unsent */
+};
+
+/* stream.c: the socket itself, with the rules of stream_read() and stream_write(). */
+enum status
+stream_socket_read(struct stream *stream, void *room, size_t size, size_t *count);
+enum status stream_socket_write(struct stream *stream, const struct iovec *vectors,
+				size_t vector_count, size_t *count, int flags);
+
+/* stream_bio.c. NULL: out of memory. */
+struct bio_st *stream_bio_new(struct stream *stream);
+
+/* stream_tls.c: what the operations of a stream do where it has TLS. */
+bool stream_tls_is_readable(const struct stream *stream);
+enum status
+stream_tls_read(struct stream *stream, char *room, size_t size, size_t *count);
+enum status stream_tls_write(struct stream *stream, const struct iovec *vectors,
+			     size_t vector_count, size_t *count, int flags);
+/* Sends what is unsent as far as the kernel takes it. */
+void stream_tls_flush(struct stream *stream);
+void stream_tls_shutdown(struct stream *stream);
+/* Says good-bye if that is possible at once. */
+void stream_tls_close(struct stream *stream);
+/* Says nothing. */
+void stream_tls_drop(struct stream *stream);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * tls_facts: what there is to say about an established session, for logs and PROXY
+ * headers. Owner: the caller's storage. Thread: the session's. Never keeps memory.
+ */
+#ifndef EVENPOST_NET_TLS_FACTS_H
+#define EVENPOST_NET_TLS_FACTS_H
+
+#include "base/span.h"
+
+struct ssl_st;
+
+/*
+ * The spans borrow from the session and from this struct: it is not copied. The name
+ * and what is in the certificate are the peer's words: nobody has checked their octets.
+ */
+struct tls_facts {
+	struct span version; /* "TLSv1.3" */
+	struct span cipher;  /* "TLS_AES_256_GCM_SHA384" */
+	struct span name;    /* by SNI; empty: none was said */
+	bool resumed;
+	/* the peer's certificate, shown now or in the session that was resumed */
+	bool has_certificate;
+	bool verified;       /* against the authorities; false without one */
+	struct span subject; /* RFC 2253, cut where it is longer; UTF-8, escaped */
+	struct span
+		common_name; /* UTF-8; empty: none, or more than there is room for */
+	char subject_room[256];
+	char common_name_room[256];
+};
+
+void tls_facts_read(struct tls_facts *facts, struct ssl_st *session);
+
+#endif
