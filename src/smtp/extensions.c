@@ -1,6 +1,7 @@
 #include "smtp/extensions.h"
 
 #include "base/number.h"
+#include "smtp/sasl.h"
 #include "smtp/xclient.h"
 
 #include <inttypes.h>
@@ -21,7 +22,7 @@ static const struct {
 	{SMTP_DSN, true, {"DSN", 3}},
 	{SMTP_SMTPUTF8, true, {"SMTPUTF8", 8}},
 	{SMTP_CHUNKING, true, {"CHUNKING", 8}},
-	{SMTP_AUTH, false, {"AUTH", 4}},
+	{SMTP_AUTH, true, {"AUTH", 4}},
 	{SMTP_XCLIENT, false, {"XCLIENT", 7}},
 	{SMTP_XFORWARD, false, {"XFORWARD", 8}},
 	{SMTP_BINARYMIME, false, {"BINARYMIME", 10}},
@@ -38,12 +39,27 @@ find_keyword(struct span keyword)
 	return 0;
 }
 
+/* Before RFC 2554 was finished some wrote "AUTH=PLAIN", and servers still add such a
+ * line for the clients of that time. */
+static struct span
+cut_keyword(struct span *parameters)
+{
+	const struct span old = SPAN("AUTH=");
+	struct span keyword;
+
+	if (!span_starts_nocase(*parameters, old))
+		return span_cut(parameters, ' ');
+	keyword = span_take(*parameters, old.length - 1);
+	*parameters = span_skip(*parameters, old.length);
+	return keyword;
+}
+
 /* ehlo-line = ehlo-keyword *( SP ehlo-param ), behind the code and its separator */
 static void
 read_line(struct span line, struct smtp_extensions *extensions)
 {
 	struct span parameters = span_trim(line);
-	uint32_t extension = find_keyword(span_cut(&parameters, ' '));
+	uint32_t extension = find_keyword(cut_keyword(&parameters));
 
 	extensions->set |= extension;
 	if (extension == SMTP_SIZE &&
@@ -53,6 +69,8 @@ read_line(struct span line, struct smtp_extensions *extensions)
 		extensions->xclient |= smtp_attributes_read(parameters);
 	if (extension == SMTP_XFORWARD)
 		extensions->xforward |= smtp_attributes_read(parameters);
+	if (extension == SMTP_AUTH)
+		extensions->auth |= sasl_mechanisms_read(parameters);
 }
 
 struct smtp_extensions
@@ -84,47 +102,56 @@ smtp_extensions_intersect(struct smtp_extensions a, struct smtp_extensions b)
 		.size = smaller_size(a.size, b.size),
 		.xclient = a.xclient & b.xclient,
 		.xforward = a.xforward & b.xforward,
+		.auth = a.auth & b.auth,
 	};
 }
 
 static uint32_t
-offered_of(uint32_t set)
+offered_of(struct smtp_extensions extensions)
 {
 	uint32_t offered = 0;
 
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		if (rows[i].offered)
-			offered |= set & rows[i].extension;
+			offered |= extensions.set & rows[i].extension;
 	}
-	return offered;
+	return extensions.auth ? offered : offered & ~(uint32_t)SMTP_AUTH;
 }
 
 static enum status
-print_line(struct span keyword, uint64_t size, bool last, struct buffer *output)
+print_keyword(struct span keyword, bool last, struct buffer *output)
 {
-	char separator = last ? ' ' : '-';
+	return buffer_print(output, "250%c%.*s", last ? ' ' : '-', SPAN_ARGS(keyword));
+}
 
-	if (size)
-		return buffer_print(output, "250%c%.*s %" PRIu64 "\r\n", separator,
-				    SPAN_ARGS(keyword), size);
-	return buffer_print(output, "250%c%.*s\r\n", separator, SPAN_ARGS(keyword));
+static enum status
+print_parameters(struct smtp_extensions extensions, enum smtp_extension extension,
+		 struct buffer *output)
+{
+	if (extension == SMTP_SIZE && extensions.size)
+		return buffer_print(output, " %" PRIu64, extensions.size);
+	if (extension == SMTP_AUTH)
+		return sasl_mechanisms_print(extensions.auth, output);
+	return STATUS_OK;
 }
 
 enum status
 smtp_extensions_print(struct smtp_extensions extensions, struct span hostname,
 		      struct buffer *output)
 {
-	uint32_t left = offered_of(extensions.set);
-	enum status status = print_line(hostname, 0, left == 0, output);
+	uint32_t left = offered_of(extensions);
+	enum status status = print_keyword(hostname, left == 0, output);
 
 	for (size_t i = 0; i < COUNT_OF(rows) && status == STATUS_OK; i++) {
 		if (!(left & rows[i].extension))
 			continue;
 		left &= ~(uint32_t)rows[i].extension;
-		status =
-			print_line(rows[i].keyword,
-				   rows[i].extension == SMTP_SIZE ? extensions.size : 0,
-				   left == 0, output);
+		status = buffer_append(output, SPAN("\r\n"));
+		if (status == STATUS_OK)
+			status = print_keyword(rows[i].keyword, left == 0, output);
+		if (status == STATUS_OK)
+			status =
+				print_parameters(extensions, rows[i].extension, output);
 	}
-	return status;
+	return status == STATUS_OK ? buffer_append(output, SPAN("\r\n")) : status;
 }

@@ -32,6 +32,7 @@ enum smtp_extension {
 struct smtp_extensions {
 	uint32_t set;      /* enum smtp_extension */
 	uint64_t size;     /* bytes; 0: no limit was announced */
+	uint32_t auth;     /* enum sasl_mechanism, those that are known */
 	uint16_t xclient;  /* enum smtp_attribute: what the command takes */
 	uint16_t xforward; /* likewise */
 };
@@ -39,13 +40,15 @@ struct smtp_extensions {
 /* All of an EHLO (or LHLO) reply; its first line is the server's name. */
 struct smtp_extensions smtp_extensions_read(const struct smtp_reply *reply);
 
-/* What both can; the smaller SIZE, where 0 is the largest; attributes of both. */
+/* What both can; the smaller SIZE, where 0 is the largest; mechanisms and attributes of
+ * both. */
 struct smtp_extensions
 smtp_extensions_intersect(struct smtp_extensions a, struct smtp_extensions b);
 
 /*
  * The reply to EHLO: "250-hostname" and a line for each. Never XCLIENT, XFORWARD,
- * BINARYMIME, REQUIRETLS or AUTH. STATUS_FULL, STATUS_NO_MEMORY.
+ * BINARYMIME or REQUIRETLS, nor AUTH without a mechanism. STATUS_FULL,
+ * STATUS_NO_MEMORY.
  */
 MUST_CHECK enum status
 smtp_extensions_print(struct smtp_extensions extensions, struct span hostname,

@@ -1,5 +1,6 @@
 #include "rows.h"
 #include "smtp/extensions.h"
+#include "smtp/sasl.h"
 #include "smtp/xclient.h"
 
 static const struct reading {
@@ -7,6 +8,7 @@ static const struct reading {
 	const char *reply;
 	uint32_t set;
 	uint64_t size;
+	uint32_t auth;
 } readings[] = {
 	{"a name alone", "250 mx.test", 0, 0},
 	{"the name is no keyword", "250 PIPELINING", 0, 0},
@@ -25,11 +27,18 @@ static const struct reading {
 	 "HELP",
 	 SMTP_SIZE | SMTP_8BITMIME | SMTP_PIPELINING | SMTP_CHUNKING, 52428800},
 	{"what is never offered",
-	 "250-mx\r\n250-AUTH PLAIN LOGIN\r\n250-XCLIENT NAME ADDR\r\n250-XFORWARD "
+	 "250-mx\r\n250-XCLIENT NAME ADDR\r\n250-XFORWARD "
 	 "NAME\r\n"
 	 "250-BINARYMIME\r\n250 REQUIRETLS",
-	 SMTP_AUTH | SMTP_XCLIENT | SMTP_XFORWARD | SMTP_BINARYMIME | SMTP_REQUIRETLS,
-	 0},
+	 SMTP_XCLIENT | SMTP_XFORWARD | SMTP_BINARYMIME | SMTP_REQUIRETLS, 0},
+	{"AUTH", "250-mx\r\n250 AUTH PLAIN LOGIN X-OWN", SMTP_AUTH, 0,
+	 SASL_PLAIN | SASL_LOGIN},
+	{"AUTH as it once was", "250-mx\r\n250 AUTH=LOGIN PLAIN", SMTP_AUTH, 0,
+	 SASL_PLAIN | SASL_LOGIN},
+	{"AUTH in both ways", "250-mx\r\n250-AUTH NTLM\r\n250 auth=plain", SMTP_AUTH, 0,
+	 SASL_NTLM | SASL_PLAIN},
+	{"AUTH without a mechanism", "250-mx\r\n250 AUTH", SMTP_AUTH, 0, 0},
+	{"another keyword that begins so", "250-mx\r\n250 AUTHX PLAIN", 0, 0, 0},
 	{"lower case", "250-mx\r\n250-pipelining\r\n250 size 5",
 	 SMTP_PIPELINING | SMTP_SIZE, 5},
 	{"SIZE without a number", "250-mx\r\n250 SIZE", SMTP_SIZE, 0},
@@ -50,6 +59,7 @@ test_reading(void **state)
 
 	assert_int_equal(read.set, row->set);
 	assert_int_equal(read.size, row->size);
+	assert_int_equal(read.auth, row->auth);
 }
 
 #define NAME SMTP_ATTRIBUTE_NAME
@@ -93,6 +103,10 @@ static const struct intersection {
 	 {SMTP_DSN | SMTP_SIZE, 0},
 	 {SMTP_DSN | SMTP_8BITMIME, 0},
 	 {SMTP_DSN, 0}},
+	{"mechanisms of both",
+	 {SMTP_AUTH, 0, SASL_PLAIN | SASL_NTLM},
+	 {SMTP_AUTH, 0, SASL_PLAIN | SASL_LOGIN},
+	 {SMTP_AUTH, 0, SASL_PLAIN}},
 	{"the smaller size", {SMTP_SIZE, 10}, {SMTP_SIZE, 20}, {SMTP_SIZE, 10}},
 	{"no limit is the largest", {SMTP_SIZE, 0}, {SMTP_SIZE, 20}, {SMTP_SIZE, 20}},
 	{"a limit against none", {SMTP_SIZE, 20}, {SMTP_SIZE, 0}, {SMTP_SIZE, 20}},
@@ -117,6 +131,7 @@ test_intersection(void **state)
 	assert_int_equal(both.size, row->wanted.size);
 	assert_int_equal(both.xclient, row->wanted.xclient);
 	assert_int_equal(both.xforward, row->wanted.xforward);
+	assert_int_equal(both.auth, row->wanted.auth);
 }
 
 static const struct printing {
@@ -128,14 +143,20 @@ static const struct printing {
 	{"one", {SMTP_DSN, 0}, "250-mx.test\r\n250 DSN\r\n"},
 	{"a size", {SMTP_SIZE, 1000}, "250-mx.test\r\n250 SIZE 1000\r\n"},
 	{"no limit", {SMTP_SIZE, 0}, "250-mx.test\r\n250 SIZE\r\n"},
+	{"mechanisms",
+	 {SMTP_AUTH, 0, SASL_PLAIN | SASL_LOGIN},
+	 "250-mx.test\r\n250 AUTH PLAIN LOGIN\r\n"},
+	{"no mechanism", {SMTP_AUTH | SMTP_DSN, 0, 0}, "250-mx.test\r\n250 DSN\r\n"},
+	{"mechanisms without AUTH", {0, 0, SASL_PLAIN}, "250 mx.test\r\n"},
 	{"all that is offered",
-	 {UINT32_MAX, 9},
+	 {UINT32_MAX, 9, SASL_PLAIN},
 	 "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 9\r\n250-STARTTLS\r\n"
 	 "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-DSN\r\n250-SMTPUTF8\r\n"
-	 "250 CHUNKING\r\n"},
+	 "250-CHUNKING\r\n250 AUTH PLAIN\r\n"},
 	{"nothing that is not",
-	 {SMTP_XCLIENT | SMTP_XFORWARD | SMTP_AUTH | SMTP_BINARYMIME | SMTP_REQUIRETLS,
-	  0, NAME | ADDR, NAME | ADDR},
+	 {.set = SMTP_XCLIENT | SMTP_XFORWARD | SMTP_BINARYMIME | SMTP_REQUIRETLS,
+	  .xclient = NAME | ADDR,
+	  .xforward = NAME | ADDR},
 	 "250 mx.test\r\n"},
 };
 
