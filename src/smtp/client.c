@@ -45,6 +45,7 @@ smtp_client_expect(struct smtp_client *client, enum smtp_step step, uint32_t cou
 	assert(step < SMTP_STEP_COUNT);
 	if (count == 0)
 		return;
+	assert(!smtp_client_owed_to(client, SMTP_STEP_STARTTLS));
 	last = run_index(client, client->runs - 1u);
 	if (client->runs == 0 || client->owed[last].step != step) {
 		assert(client->runs < SMTP_CLIENT_RUNS);

@@ -4,6 +4,13 @@
  * pulled and come with the step that they answer. A reply that nothing asked for, or
  * one that is no reply, breaks the connection for good.
  *
+ * Nothing may be sent behind STARTTLS before its reply, and nothing may come behind
+ * that in clear: somebody else has put it there (CVE-2021-38371). So the caller pulls
+ * on after the reply, and shakes hands only when it hears MORE, not BROKEN, and has no
+ * input left; then it says EHLO, and what it knew of the server is void (RFC 3207 4.2).
+ *
+ * A 334 to AUTH asks for another line, which is sent as an AUTH step of its own.
+ *
  * Owner: the connection it is embedded in. Thread: owner. Never allocates, apart from
  * what it appends to the caller's output.
  */
