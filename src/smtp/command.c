@@ -121,6 +121,20 @@ smtp_command_read_chunk(struct span argument, uint64_t *size, bool *last)
 }
 
 bool
+smtp_command_read_auth(struct span argument, struct span *mechanism,
+		       struct span *initial)
+{
+	struct span rest = argument;
+
+	*mechanism = span_cut(&rest, ' ');
+	rest = span_trim(rest);
+	*initial = span_is_empty(rest) ? span_of(NULL, 0) : rest;
+	if (span_equals(rest, SPAN("=")))
+		initial->length = 0;
+	return !span_is_empty(*mechanism) && span_find(rest, ' ') == SPAN_NOWHERE;
+}
+
+bool
 smtp_command_hello_is_valid(struct span name)
 {
 	return !span_is_empty(name) && name.length <= HELLO_MAX && !has_control(name) &&

@@ -35,6 +35,8 @@ enum smtp_verb {
 
 /* Bytes of a line with its CRLF: RFC 5321's 512, and what the extensions add to it. */
 #define SMTP_COMMAND_LINE_MAX 2048
+/* Of AUTH and of each line of its exchange (RFC 4954 4). */
+#define SMTP_AUTH_LINE_MAX 12288
 
 struct smtp_command {
 	enum smtp_verb verb;
@@ -61,6 +63,14 @@ bool smtp_command_is_foreign(struct span bytes);
 
 /* The argument of BDAT: "1000", "1000 LAST". At most 19 digits. */
 bool smtp_command_read_chunk(struct span argument, uint64_t *size, bool *last);
+
+/*
+ * The argument of AUTH: mechanism [ SP initial-response ]. initial: .at NULL where
+ * there is none; "=" stands for an empty one (RFC 4954 4). Whether it is base64 is not
+ * looked at.
+ */
+bool smtp_command_read_auth(struct span argument, struct span *mechanism,
+			    struct span *initial);
 
 /* Whether a name may stand in EHLO: a domain, an address literal, or what clients send
  * instead (underscores, single labels); no blanks, at most 255 bytes, printable ASCII

@@ -22,35 +22,43 @@ enum rule_flag {
 	OCTETS = 1 << 4,
 	/* The reply is a refusal: not offered here, or unknown. */
 	REFUSED = 1 << 5,
+	/* Likewise, unless the options ask for it. */
+	OPTIONAL = 1 << 6,
+	/* Taken in clear where TLS is required. */
+	IN_CLEAR = 1 << 7,
 };
 
 /* RFC 5321 4.1.4 and its relatives: which command may come when. */
 static const struct rule {
 	unsigned legal_in; /* states; elsewhere 503 */
 	unsigned flags;
-	/* One of the two: */
+	/* One of the two, or both where it is optional: */
 	void (*obey)(struct smtp_server *server, const struct smtp_command *command,
 		     struct smtp_event *event);
 	struct span reply;
 } rules[] = {
-	[SMTP_EHLO] = {ANYWHERE, WAITS | IDLE, .obey = smtp_obey_hello},
+	[SMTP_EHLO] = {ANYWHERE, WAITS | IDLE | IN_CLEAR, .obey = smtp_obey_hello},
 	[SMTP_HELO] = {ANYWHERE, WAITS | IDLE, .obey = smtp_obey_hello},
-	[SMTP_LHLO] = {ANYWHERE, WAITS | IDLE, .obey = smtp_obey_hello},
+	[SMTP_LHLO] = {ANYWHERE, WAITS | IDLE | IN_CLEAR, .obey = smtp_obey_hello},
 	[SMTP_MAIL] = {IN(READY), WAITS, .obey = smtp_obey_mail},
 	[SMTP_RCPT] = {IN(MAIL) | IN(RCPT), WAITS_FOR_STATE, .obey = smtp_obey_rcpt},
 	[SMTP_DATA] = {IN(RCPT), WAITS_FOR_STATE | BARE, .obey = smtp_obey_data},
 	[SMTP_BDAT] = {IN(RCPT) | IN(CHUNKED), WAITS | OCTETS, .obey = smtp_obey_bdat},
-	[SMTP_RSET] = {ANYWHERE, WAITS | IDLE | BARE, .obey = smtp_obey_rset},
-	[SMTP_NOOP] = {ANYWHERE, IDLE, .reply = SPAN("250 2.0.0 Ok")},
-	[SMTP_QUIT] = {ANYWHERE, WAITS | BARE, .obey = smtp_obey_quit},
+	[SMTP_RSET] = {ANYWHERE, WAITS | IDLE | BARE | IN_CLEAR,
+		       .obey = smtp_obey_rset},
+	[SMTP_NOOP] = {ANYWHERE, IDLE | IN_CLEAR, .reply = SPAN("250 2.0.0 Ok")},
+	[SMTP_QUIT] = {ANYWHERE, WAITS | BARE | IN_CLEAR, .obey = smtp_obey_quit},
 	[SMTP_VRFY] = {ANYWHERE, IDLE, .reply = SPAN("252 2.1.5 Send it and see")},
 	[SMTP_EXPN] = {ANYWHERE, REFUSED, .reply = SPAN("502 5.5.1 No EXPN here")},
 	[SMTP_HELP] = {ANYWHERE, IDLE, .reply = SPAN("214 2.0.0 See RFC 5321")},
 	[SMTP_TURN] = {ANYWHERE, REFUSED, .reply = SPAN("502 5.5.1 No TURN here")},
 	[SMTP_ETRN] = {ANYWHERE, REFUSED, .reply = SPAN("502 5.5.1 No ETRN here")},
-	[SMTP_STARTTLS_COMMAND] = {ANYWHERE, WAITS | REFUSED,
+	[SMTP_STARTTLS_COMMAND] = {IN(START) | IN(READY),
+				   WAITS | IDLE | BARE | OPTIONAL | IN_CLEAR,
+				   .obey = smtp_obey_starttls,
 				   .reply = SPAN("502 5.5.1 STARTTLS is not offered")},
-	[SMTP_AUTH_COMMAND] = {ANYWHERE, WAITS | REFUSED,
+	[SMTP_AUTH_COMMAND] = {IN(READY), WAITS | IDLE | OPTIONAL,
+			       .obey = smtp_obey_auth,
 			       .reply = SPAN("502 5.5.1 AUTH is not offered")},
 	[SMTP_XCLIENT_COMMAND] = {ANYWHERE, REFUSED,
 				  .reply = SPAN("550 5.7.1 XCLIENT is not for you")},
@@ -62,7 +70,7 @@ static const struct rule {
 
 static_assert(sizeof(rules) / sizeof(rules[0]) == SMTP_VERB_COUNT,
 	      "a rule for each verb");
-static_assert(SMTP_STATE_COUNT == 11, "a new state: look at each rule");
+static_assert(SMTP_STATE_COUNT == 13, "a new state: look at each rule");
 static_assert(SMTP_VERB_COUNT == 20, "a new verb: it needs a rule");
 /* An idle session may take 1 KiB in all. */
 static_assert(sizeof(struct smtp_server) <= 192, "small while idle");
@@ -74,10 +82,13 @@ static const struct smtp_fault early_data = {
 	SMTP_REFUSAL_EARLY_TALK, SPAN("554 5.5.0 You spoke before the answer to DATA")};
 static const struct smtp_fault long_line = {SMTP_REFUSAL_LINE_LENGTH,
 					    SPAN("500 5.5.2 Line too long")};
+static const struct smtp_fault long_auth_line = {
+	SMTP_REFUSAL_LINE_LENGTH, SPAN("500 5.5.6 Authentication line too long")};
 static const struct smtp_fault bad_line = {
 	SMTP_REFUSAL_SYNTAX, SPAN("500 5.5.2 Bad characters or line ending")};
 static const struct smtp_fault needless_argument = {
 	SMTP_REFUSAL_SYNTAX, SPAN("501 5.5.4 This command takes no argument")};
+static const struct smtp_fault no_fault;
 
 void
 smtp_server_init(struct smtp_server *server, const struct smtp_server_options *options)
@@ -111,20 +122,40 @@ smtp_server_allows(const struct smtp_server *server, enum smtp_verb verb)
 	return rules[verb].legal_in & 1u << server->state;
 }
 
+/* Whether it is none of the commands that are obeyed here. */
+static bool
+is_refused(const struct smtp_server *server, enum smtp_verb verb)
+{
+	if (!(rules[verb].flags & OPTIONAL))
+		return rules[verb].flags & REFUSED;
+	return verb == SMTP_AUTH_COMMAND ? !server->options->auth
+					 : server->options->tls == SMTP_TLS_OFF;
+}
+
+static struct smtp_fault
+find_fault(const struct smtp_server *server, const struct smtp_command *command)
+{
+	enum smtp_verb verb = command->verb;
+	const struct rule *rule = &rules[verb];
+
+	if (smtp_server_lacks_tls(server) && !(rule->flags & (IN_CLEAR | OCTETS)))
+		return smtp_server_no_tls;
+	if (is_refused(server, verb))
+		return (struct smtp_fault){SMTP_REFUSAL_UNKNOWN_COMMAND, rule->reply};
+	if (!smtp_server_allows(server, verb) && !(rule->flags & OCTETS))
+		return smtp_server_sequence_fault(server, verb);
+	if (rule->flags & BARE && command->argument.length)
+		return needless_argument;
+	return no_fault;
+}
+
 static void
 obey(struct smtp_server *server, const struct smtp_command *command,
      struct smtp_event *event)
 {
 	enum smtp_verb verb = command->verb;
 	const struct rule *rule = &rules[verb];
-	struct smtp_fault fault = {SMTP_REFUSAL_NONE, rule->reply};
-
-	if (!smtp_server_allows(server, verb) && !(rule->flags & OCTETS))
-		fault = smtp_server_sequence_fault(server, verb);
-	else if (rule->flags & REFUSED)
-		fault.reason = SMTP_REFUSAL_UNKNOWN_COMMAND;
-	else if (rule->flags & BARE && command->argument.length)
-		fault = needless_argument;
+	struct smtp_fault fault = find_fault(server, command);
 
 	if (fault.reason)
 		smtp_server_refuse(server, verb, fault, event);
@@ -182,10 +213,31 @@ skip_line(struct smtp_server *server, struct span *input)
 	return true;
 }
 
+/* A line of more bytes than its kind may have. */
+static void
+refuse_long_line(struct smtp_server *server, size_t limit, struct smtp_event *event)
+{
+	server->skipping_line = true;
+	if (limit == SMTP_AUTH_LINE_MAX)
+		smtp_server_break_off_auth(server, long_auth_line, event);
+	else
+		smtp_server_refuse(server, SMTP_UNKNOWN, long_line, event);
+}
+
+/* Bytes that the line at the front may have; its first few say it. */
+static size_t
+line_limit(const struct smtp_server *server, struct span input)
+{
+	if (server->options->auth && span_starts_nocase(input, SPAN("AUTH ")))
+		return SMTP_AUTH_LINE_MAX;
+	return SMTP_COMMAND_LINE_MAX;
+}
+
 static bool
 read_line(struct smtp_server *server, struct span *input, struct smtp_event *event)
 {
-	struct span window = span_take(*input, SMTP_COMMAND_LINE_MAX);
+	size_t limit = line_limit(server, *input);
+	struct span window = span_take(*input, limit);
 	size_t end = span_find(window, '\n');
 
 	if (server->skipping_line)
@@ -195,7 +247,7 @@ read_line(struct smtp_server *server, struct span *input, struct smtp_event *eve
 		smtp_server_hang_up(server, SMTP_UNKNOWN, foreign, event);
 		return false;
 	}
-	if (end == SPAN_NOWHERE && window.length < SMTP_COMMAND_LINE_MAX)
+	if (end == SPAN_NOWHERE && window.length < limit)
 		return false;
 	if (smtp_server_is_full(server)) {
 		event->type = SMTP_EVENT_BLOCKED;
@@ -204,8 +256,24 @@ read_line(struct smtp_server *server, struct span *input, struct smtp_event *eve
 	if (end != SPAN_NOWHERE)
 		return read_command(server, input, end + 1, event);
 	*input = span_skip(*input, window.length);
-	server->skipping_line = true;
-	smtp_server_refuse(server, SMTP_UNKNOWN, long_line, event);
+	refuse_long_line(server, limit, event);
+	return false;
+}
+
+/* What answers a challenge is no command. */
+static bool
+read_response(struct smtp_server *server, struct span *input, struct smtp_event *event)
+{
+	struct span window = span_take(*input, SMTP_AUTH_LINE_MAX);
+	size_t end = span_find(window, '\n');
+
+	if (end != SPAN_NOWHERE) {
+		*input = span_skip(*input, end + 1);
+		smtp_server_read_response(server, span_take(window, end), event);
+	} else if (window.length == SMTP_AUTH_LINE_MAX) {
+		*input = span_skip(*input, window.length);
+		refuse_long_line(server, SMTP_AUTH_LINE_MAX, event);
+	}
 	return false;
 }
 
@@ -216,6 +284,15 @@ read_silence(struct smtp_server *server, struct span *input, struct smtp_event *
 	if (!span_is_empty(*input))
 		smtp_server_hang_up(server, SMTP_UNKNOWN,
 				    server->greeted ? early_data : early_banner, event);
+	return false;
+}
+
+/* Behind STARTTLS, and AUTH until it is answered: what comes is not for this state. */
+static bool
+read_nothing(struct span input, struct smtp_event *event)
+{
+	if (!span_is_empty(input))
+		event->type = SMTP_EVENT_BLOCKED;
 	return false;
 }
 
@@ -230,6 +307,11 @@ read_input(struct smtp_server *server, struct span *input, struct smtp_event *ev
 	}
 	if (smtp_server_forbids_input(server))
 		return read_silence(server, input, event);
+	if (server->state == SMTP_STATE_STARTTLS)
+		return read_nothing(*input, event);
+	if (server->state == SMTP_STATE_AUTH)
+		return smtp_server_owes(server) ? read_nothing(*input, event)
+						: read_response(server, input, event);
 	if (server->state == SMTP_STATE_BODY)
 		return smtp_server_read_body(server, input, event);
 	if (server->state == SMTP_STATE_CHUNK)

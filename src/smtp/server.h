@@ -13,6 +13,18 @@
  * and DATA is optimistic while answers are owed, so that a pipelining client's group
  * can be passed on at once; a command that needs certainty waits (SMTP_EVENT_BLOCKED).
  *
+ * STARTTLS and AUTH are refused unless the options ask for them. Behind STARTTLS no
+ * input is taken. When it was answered with 220 (smtp_server_awaits_tls()), the caller
+ * throws away the input that it has: it came in clear, from whomever, and must never be
+ * read as if it had come through TLS (CVE-2011-0411). It sends the output, shakes hands
+ * (what came early and was not read yet spoils the handshake, as it should), and calls
+ * smtp_server_encrypted(), or closes.
+ *
+ * From AUTH on nothing but its exchange is read. Each challenge answers a slot, and
+ * each line of the client is an event with a slot of its own. The exchange is over, and
+ * the caller has to wipe what it holds of it, after: its final answer, QUIT, CLOSE, and
+ * REFUSED with AUTH for a verb (the client gave up, or spoke no base64).
+ *
  * A transaction is over, and the caller has to drop what it holds of it, after: HELLO,
  * RSET, a MAIL or DATA that it refused, its answer to BODY_END, and ABANDON. After a
  * BDAT that failed (refused here, or by the answer to CHUNK_END) the client has to send
@@ -32,6 +44,12 @@
 #include "smtp/parameters.h"
 #include "smtp/reply.h"
 
+enum smtp_tls_policy {
+	SMTP_TLS_OFF,
+	SMTP_TLS_OFFERED,
+	SMTP_TLS_REQUIRED, /* 530 to what is more than a hello */
+};
+
 /*
  * Frozen: shared by all sessions of a listener. A limit of 0 is none. Bad and idle
  * commands are counted anew after each message that was taken.
@@ -43,21 +61,26 @@ struct smtp_server_options {
 	uint32_t max_errors;       /* with this many bad commands: 421; usually 20 */
 	uint32_t max_idle_commands; /* with more NOOP, RSET, VRFY …: 421; usually 100 */
 	bool reject_bare;           /* a bare CR or LF in a message: 550 5.6.11 */
-	bool lmtp; /* LHLO instead of EHLO; not used yet by listeners */
+	bool lmtp;                /* LHLO instead of EHLO; not used yet by listeners */
+	enum smtp_tls_policy tls; /* by STARTTLS */
+	bool auth;                /* what is offered, smtp_server_hello() says */
+	bool auth_needs_tls;      /* those mechanisms that show the secret */
 };
 
 enum smtp_server_state {
-	SMTP_STATE_START,   /* before EHLO */
-	SMTP_STATE_READY,   /* no transaction */
-	SMTP_STATE_MAIL,    /* MAIL was accepted */
-	SMTP_STATE_RCPT,    /* a RCPT was accepted, or may yet be */
-	SMTP_STATE_DATA,    /* DATA waits for its answer */
-	SMTP_STATE_BODY,    /* reading the message, until the end of data */
-	SMTP_STATE_CHUNK,   /* reading the octets of one BDAT */
-	SMTP_STATE_CHUNKED, /* between two BDAT */
-	SMTP_STATE_FAILED,  /* a BDAT failed; the client has to send RSET */
-	SMTP_STATE_END,     /* the end of data was read; its answer is owed */
-	SMTP_STATE_CLOSING, /* nothing more is read; output is still sent */
+	SMTP_STATE_START,    /* before EHLO */
+	SMTP_STATE_READY,    /* no transaction */
+	SMTP_STATE_STARTTLS, /* until the answer to it or the handshake */
+	SMTP_STATE_AUTH,     /* until the final answer to it */
+	SMTP_STATE_MAIL,     /* MAIL was accepted */
+	SMTP_STATE_RCPT,     /* a RCPT was accepted, or may yet be */
+	SMTP_STATE_DATA,     /* DATA waits for its answer */
+	SMTP_STATE_BODY,     /* reading the message, until the end of data */
+	SMTP_STATE_CHUNK,    /* reading the octets of one BDAT */
+	SMTP_STATE_CHUNKED,  /* between two BDAT */
+	SMTP_STATE_FAILED,   /* a BDAT failed; the client has to send RSET */
+	SMTP_STATE_END,      /* the end of data was read; its answer is owed */
+	SMTP_STATE_CLOSING,  /* nothing more is read; output is still sent */
 	SMTP_STATE_COUNT
 };
 
@@ -86,8 +109,10 @@ struct smtp_server {
 	bool extended;           /* EHLO or LHLO, not HELO */
 	bool utf8;               /* MAIL came with SMTPUTF8 */
 	bool recipients_refused; /* some of this transaction */
+	bool encrypted;          /* by TLS, from the start or by STARTTLS */
+	bool authenticated;      /* by AUTH */
 	uint8_t refusal;         /* enum smtp_refusal of a BDAT that is swallowed */
-	uint8_t resume;          /* enum smtp_server_state in which it came */
+	uint8_t resume; /* enum smtp_server_state in which it, or STARTTLS, came */
 };
 
 enum smtp_event_type {
@@ -97,6 +122,15 @@ enum smtp_event_type {
 	SMTP_EVENT_BLOCKED,
 	/* Answer with smtp_server_hello(), or a refusal. Voids the transaction. */
 	SMTP_EVENT_HELLO,
+	/* Answer: 220 and the handshake, or a refusal (454). */
+	SMTP_EVENT_STARTTLS,
+	/*
+	 * Answer: with smtp_server_auth_challenge(), or with the outcome, which is 235
+	 * or a refusal.
+	 */
+	SMTP_EVENT_AUTH,
+	/* A line of the client after a challenge: answer, likewise. */
+	SMTP_EVENT_AUTH_RESPONSE,
 	/* Answer. */
 	SMTP_EVENT_MAIL,
 	/* Answer. */
@@ -148,6 +182,8 @@ enum smtp_refusal {
 	SMTP_REFUSAL_TOO_MANY_ERRORS,
 	SMTP_REFUSAL_FOREIGN, /* HTTP, TLS on a plain port */
 	SMTP_REFUSAL_CHUNK,   /* a BDAT out of order */
+	SMTP_REFUSAL_TLS,     /* it needs TLS */
+	SMTP_REFUSAL_AUTH, /* a mechanism that is not offered, or the client gave up */
 	SMTP_REFUSAL_COUNT
 };
 
@@ -160,6 +196,11 @@ struct smtp_event {
 			enum smtp_verb verb;
 			struct span name;
 		} hello;
+		struct {
+			uint32_t mechanism;  /* one of enum sasl_mechanism */
+			struct span initial; /* base64; .at NULL: none came */
+		} auth;
+		struct span response; /* base64, to a challenge */
 		struct {
 			struct smtp_path path;
 			struct smtp_parameters parameters;
@@ -202,10 +243,32 @@ void smtp_server_next(struct smtp_server *server, struct span *input,
 MUST_CHECK enum status smtp_server_answer(struct smtp_server *server, uint32_t slot,
 					  const struct smtp_reply *reply);
 
-/* Answers HELLO with hostname and extensions (EHLO, LHLO) or hostname alone (HELO). */
+/*
+ * Answers HELLO with hostname and extensions (EHLO, LHLO) or hostname alone (HELO).
+ * STARTTLS is added where the options ask for it and the client may use it; of the
+ * mechanisms those are left out that need TLS.
+ */
 MUST_CHECK enum status
 smtp_server_hello(struct smtp_server *server, uint32_t slot, enum smtp_verb verb,
 		  struct smtp_extensions offered);
+
+/*
+ * Answers AUTH or AUTH_RESPONSE with 334 and a challenge, in base64, and hears the
+ * client again. STATUS_INVALID: it is not base64, or too long; nothing was said, and
+ * the slot is open still. Else as smtp_server_answer().
+ */
+MUST_CHECK enum status smtp_server_auth_challenge(struct smtp_server *server,
+						  uint32_t slot, struct span challenge);
+
+/* Whether the client was told to begin TLS, and the handshake is not reported yet. */
+bool smtp_server_awaits_tls(const struct smtp_server *server);
+
+/*
+ * The handshake is done: by STARTTLS, or before the banner. All that the client has
+ * said is forgotten; it has to say hello again, and is not offered STARTTLS any more.
+ * The output must have been sent.
+ */
+void smtp_server_encrypted(struct smtp_server *server);
 
 /*
  * A reply that no command asked for: 421 at a time-out or a stop. Comes behind those

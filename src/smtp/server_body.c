@@ -92,14 +92,14 @@ smtp_server_read_body(struct smtp_server *server, struct span *input,
 static struct smtp_fault
 find_chunk_fault(const struct smtp_server *server)
 {
-	struct smtp_fault fault;
+	struct smtp_fault fault = chunking_not_offered;
 
-	if (!smtp_server_allows(server, SMTP_BDAT)) {
+	if (smtp_server_lacks_tls(server))
+		fault = smtp_server_no_tls;
+	else if (!smtp_server_allows(server, SMTP_BDAT))
 		fault = smtp_server_sequence_fault(server, SMTP_BDAT);
-		fault.reason = SMTP_REFUSAL_CHUNK;
-		return fault;
-	}
-	return chunking_not_offered;
+	fault.reason = SMTP_REFUSAL_CHUNK;
+	return fault;
 }
 
 /* A BDAT whose size is known is swallowed before it is refused (RFC 3030 2). */

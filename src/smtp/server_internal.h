@@ -3,6 +3,8 @@
  *
  *     server.c           lines, and which command may come when: the table
  *     server_command.c   what each command does
+ *     server_tls.c       STARTTLS, and what is refused without it
+ *     server_auth.c      AUTH and its exchange
  *     server_body.c      messages after DATA, octets after BDAT
  *     server_slots.c     answers and their order
  *     server_refusal.c   what is refused here, and what is counted
@@ -47,6 +49,32 @@ void smtp_obey_quit(struct smtp_server *server, const struct smtp_command *comma
 
 /* Forgets the transaction; the state is READY, or START still. */
 void smtp_server_void_transaction(struct smtp_server *server);
+
+/*
+ * server_tls.c. lacks_tls: whether all but a hello is refused for want of TLS. settle:
+ * the state after the answer to STARTTLS. offerable: what of the caller's extensions
+ * may be offered now.
+ */
+void smtp_obey_starttls(struct smtp_server *server, const struct smtp_command *command,
+			struct smtp_event *event);
+bool smtp_server_lacks_tls(const struct smtp_server *server);
+extern const struct smtp_fault smtp_server_no_tls;
+void smtp_server_settle_starttls(struct smtp_server *server, unsigned code);
+struct smtp_extensions
+smtp_server_offerable(const struct smtp_server *server, struct smtp_extensions offered);
+
+/*
+ * server_auth.c. read_response: a line without its LF after a challenge. break_off: a
+ * line of AUTH or of its exchange, which ends with it, is refused. settle: the state
+ * after an answer.
+ */
+void smtp_obey_auth(struct smtp_server *server, const struct smtp_command *command,
+		    struct smtp_event *event);
+void smtp_server_read_response(struct smtp_server *server, struct span line,
+			       struct smtp_event *event);
+void smtp_server_break_off_auth(struct smtp_server *server, struct smtp_fault fault,
+				struct smtp_event *event);
+void smtp_server_settle_auth(struct smtp_server *server, unsigned code);
 
 /* server_body.c: BDAT, and what follows DATA and BDAT. True: look again. */
 void smtp_obey_bdat(struct smtp_server *server, const struct smtp_command *command,

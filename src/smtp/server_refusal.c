@@ -22,6 +22,8 @@ static const struct {
 	/* Not an error: the rest of a pipelined message comes like this. Counted as
 	   idle. */
 	[SMTP_REFUSAL_CHUNK] = {"chunk", false},
+	[SMTP_REFUSAL_TLS] = {"tls-required", true},
+	[SMTP_REFUSAL_AUTH] = {"auth", true},
 };
 
 static_assert(sizeof(refusals) / sizeof(refusals[0]) == SMTP_REFUSAL_COUNT,
@@ -35,6 +37,9 @@ static const struct span sequence_replies[SMTP_STATE_COUNT] = {
 	[SMTP_STATE_CHUNKED] = SPAN("503 5.5.1 A message is coming by BDAT"),
 	[SMTP_STATE_FAILED] = SPAN("503 5.5.1 A BDAT failed, send RSET"),
 };
+
+static const struct span in_transaction =
+	SPAN_INITIALIZER("503 5.5.1 Not before the message is over");
 
 static const struct smtp_fault too_many_errors = {SMTP_REFUSAL_TOO_MANY_ERRORS,
 						  SPAN("421 4.7.0 Too many errors")};
@@ -95,7 +100,10 @@ smtp_server_sequence_fault(const struct smtp_server *server, enum smtp_verb verb
 	enum smtp_server_state state = server->state;
 	struct smtp_fault fault = {SMTP_REFUSAL_SEQUENCE, sequence_replies[state]};
 
-	if (state == SMTP_STATE_MAIL && verb == SMTP_MAIL)
+	if (state != SMTP_STATE_START &&
+	    (verb == SMTP_STARTTLS_COMMAND || verb == SMTP_AUTH_COMMAND))
+		fault.reply = in_transaction;
+	else if (state == SMTP_STATE_MAIL && verb == SMTP_MAIL)
 		fault.reply = sequence_replies[SMTP_STATE_RCPT];
 	else if (state == SMTP_STATE_MAIL && server->recipients_refused)
 		fault.reply = SPAN("554 5.5.1 No valid recipients");

@@ -1,5 +1,7 @@
 #include "smtp/server_internal.h"
 
+#include "smtp/base64.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -13,6 +15,7 @@ struct smtp_slot {
 
 /* A power of two, so that slot numbers may wrap around. */
 #define SLOTS_MIN 4
+#define CHALLENGE_MAX (SMTP_AUTH_LINE_MAX - (sizeof("334 \r\n") - 1))
 static_assert((SMTP_SERVER_SLOTS & (SMTP_SERVER_SLOTS - 1)) == 0, "numbers wrap");
 
 static struct smtp_slot *
@@ -195,6 +198,10 @@ settle(struct smtp_server *server, enum smtp_event_type asked, unsigned code)
 		server->state = SMTP_STATE_MAIL;
 	else if (asked == SMTP_EVENT_HELLO && accepted)
 		server->state = SMTP_STATE_READY;
+	else if (asked == SMTP_EVENT_STARTTLS)
+		smtp_server_settle_starttls(server, code);
+	else if (asked == SMTP_EVENT_AUTH || asked == SMTP_EVENT_AUTH_RESPONSE)
+		smtp_server_settle_auth(server, code);
 	if (code == 421)
 		smtp_server_close(server);
 }
@@ -310,6 +317,7 @@ smtp_server_hello(struct smtp_server *server, uint32_t number, enum smtp_verb ve
 		return STATUS_OK;
 	assert(number == server->slot_first);
 	assert(slot_at(server, number)->asks == SMTP_EVENT_HELLO);
+	offered = smtp_server_offerable(server, offered);
 	status = print_hello(server, verb, offered);
 	if (status == STATUS_OK) {
 		server->extended = verb != SMTP_HELO;
@@ -319,6 +327,27 @@ smtp_server_hello(struct smtp_server *server, uint32_t number, enum smtp_verb ve
 		status = print_ready(server);
 	}
 	if (status != STATUS_OK)
+		smtp_server_close(server);
+	return status;
+}
+
+/* Not as a reply: those are cut to 512 bytes. */
+enum status
+smtp_server_auth_challenge(struct smtp_server *server, uint32_t number,
+			   struct span challenge)
+{
+	enum status status;
+
+	if (server->state == SMTP_STATE_CLOSING)
+		return STATUS_OK;
+	assert(server->state == SMTP_STATE_AUTH);
+	assert(smtp_server_owes(server) && number == server->slot_first);
+	if (challenge.length > CHALLENGE_MAX || !base64_is_valid(challenge))
+		return STATUS_INVALID;
+	status = buffer_print(&server->output, "334 %.*s\r\n", SPAN_ARGS(challenge));
+	if (status == STATUS_OK)
+		settle_first(server, 334);
+	else
 		smtp_server_close(server);
 	return status;
 }

@@ -1,5 +1,6 @@
 #include "server_record.h"
 
+#include "smtp/sasl.h"
 #include "smtp/server.h"
 
 #include <assert.h>
@@ -53,8 +54,9 @@ static void
 answer_hello(struct play *play, const struct smtp_event *event)
 {
 	struct smtp_extensions offered = {SMTP_SIZE | SMTP_SMTPUTF8 | SMTP_DSN |
-						  SMTP_8BITMIME | SMTP_CHUNKING,
-					  100};
+						  SMTP_8BITMIME | SMTP_CHUNKING |
+						  SMTP_AUTH,
+					  100, SASL_PLAIN | SASL_LOGIN | SASL_NTLM};
 
 	if (event->slot % 16 == 15)
 		answer(play, event->slot, "450 4.7.0 Not you");
@@ -73,11 +75,51 @@ answer_data(struct play *play, uint32_t slot)
 }
 
 static void
+write_output(struct play *play)
+{
+	struct buffer *output = &play->server.output;
+
+	must(buffer_append(play->record, buffer_span(output)));
+	buffer_clear(output);
+}
+
+static void
+answer_starttls(struct play *play, uint32_t slot)
+{
+	if (slot % 4 == 3) {
+		answer(play, slot, "454 4.7.0 Not now");
+		return;
+	}
+	answer(play, slot, "220 2.0.0 Go");
+	assert(smtp_server_awaits_tls(&play->server));
+	write_output(play);
+	smtp_server_encrypted(&play->server);
+}
+
+static void
+answer_auth(struct play *play, uint32_t slot)
+{
+	if (slot % 2)
+		must(smtp_server_auth_challenge(&play->server, slot, SPAN("eA==")));
+	else if (slot % 8 == 2)
+		leave_open(play, slot);
+	else
+		answer(play, slot, slot % 8 ? "535 5.7.8 No" : "235 2.7.0 Welcome");
+}
+
+static void
 answer_event(struct play *play, const struct smtp_event *event)
 {
 	switch (event->type) {
 	case SMTP_EVENT_HELLO:
 		answer_hello(play, event);
+		break;
+	case SMTP_EVENT_STARTTLS:
+		answer_starttls(play, event->slot);
+		break;
+	case SMTP_EVENT_AUTH:
+	case SMTP_EVENT_AUTH_RESPONSE:
+		answer_auth(play, event->slot);
 		break;
 	case SMTP_EVENT_DATA:
 		answer_data(play, event->slot);
@@ -109,6 +151,18 @@ write_envelope(struct buffer *record, const struct smtp_event *event)
 }
 
 static void
+write_auth(struct buffer *record, const struct smtp_event *event)
+{
+	bool absent = event->type == SMTP_EVENT_AUTH && !event->auth.initial.at;
+
+	if (event->type == SMTP_EVENT_AUTH)
+		must(buffer_print(record, "%x %d %.*s", event->auth.mechanism, absent,
+				  SPAN_ARGS(event->auth.initial)));
+	else
+		must(buffer_append(record, event->response));
+}
+
+static void
 write_body(struct play *play)
 {
 	must(buffer_append(play->record, buffer_span(&play->body)));
@@ -131,6 +185,8 @@ write_event(struct play *play, const struct smtp_event *event)
 	must(buffer_print(record, "\n%d state=%d ", event->type, play->server.state));
 	if (event->type == SMTP_EVENT_HELLO)
 		must(buffer_append(record, event->hello.name));
+	if (event->type == SMTP_EVENT_AUTH || event->type == SMTP_EVENT_AUTH_RESPONSE)
+		write_auth(record, event);
 	if (event->type == SMTP_EVENT_MAIL || event->type == SMTP_EVENT_RCPT)
 		write_envelope(record, event);
 	if (event->type == SMTP_EVENT_CHUNK)
@@ -182,6 +238,15 @@ play_input(struct play *play, struct span input, size_t piece)
 	}
 }
 
+/* Required seldom, for little happens then. */
+static enum smtp_tls_policy
+tls_policy(size_t length)
+{
+	if (length % 16 == 15)
+		return SMTP_TLS_REQUIRED;
+	return length % 8 >= 5 ? SMTP_TLS_OFFERED : SMTP_TLS_OFF;
+}
+
 void
 server_record(struct span input, size_t piece, struct buffer *record)
 {
@@ -190,7 +255,10 @@ server_record(struct span input, size_t piece, struct buffer *record)
 					      .max_recipients = 3,
 					      .max_errors = 20,
 					      .max_idle_commands = 100,
-					      .reject_bare = input.length % 2};
+					      .reject_bare = input.length % 2,
+					      .tls = tls_policy(input.length),
+					      .auth = input.length % 8 >= 3,
+					      .auth_needs_tls = input.length % 8 == 7};
 	struct play play = {.record = record};
 
 	buffer_init(&play.body, SERVER_RECORD_MAX);
@@ -198,6 +266,6 @@ server_record(struct span input, size_t piece, struct buffer *record)
 	must(smtp_server_greet(&play.server));
 	play_input(&play, input, piece);
 	write_body(&play);
-	must(buffer_append(record, buffer_span(&play.server.output)));
+	write_output(&play);
 	smtp_server_fini(&play.server);
 }

@@ -1,5 +1,7 @@
 #include "server_dialogue.h"
 
+#include "smtp/sasl.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,8 +23,8 @@ const struct smtp_server_options server_dialogue_options = {
 
 static const struct smtp_extensions everything = {
 	SMTP_PIPELINING | SMTP_SIZE | SMTP_8BITMIME | SMTP_SMTPUTF8 | SMTP_DSN |
-		SMTP_ENHANCEDSTATUSCODES | SMTP_CHUNKING,
-	1000};
+		SMTP_ENHANCEDSTATUSCODES | SMTP_CHUNKING | SMTP_AUTH,
+	1000, SASL_PLAIN | SASL_LOGIN | SASL_CRAM_MD5};
 
 struct play {
 	const struct server_dialogue *row;
@@ -122,14 +124,15 @@ client_repeats(struct play *play, struct span text)
 }
 
 static const char *const event_names[] = {
-	[SMTP_EVENT_MORE] = "more",           [SMTP_EVENT_BLOCKED] = "blocked",
-	[SMTP_EVENT_HELLO] = "hello",         [SMTP_EVENT_MAIL] = "mail",
-	[SMTP_EVENT_RCPT] = "rcpt",           [SMTP_EVENT_DATA] = "data",
-	[SMTP_EVENT_CHUNK] = "chunk",         [SMTP_EVENT_BODY] = "body",
-	[SMTP_EVENT_CHUNK_END] = "chunk-end", [SMTP_EVENT_BODY_END] = "body-end",
-	[SMTP_EVENT_ABANDON] = "abandon",     [SMTP_EVENT_RSET] = "rset",
-	[SMTP_EVENT_REFUSED] = "refused",     [SMTP_EVENT_QUIT] = "quit",
-	[SMTP_EVENT_CLOSE] = "close",
+	[SMTP_EVENT_MORE] = "more",         [SMTP_EVENT_BLOCKED] = "blocked",
+	[SMTP_EVENT_HELLO] = "hello",       [SMTP_EVENT_STARTTLS] = "starttls",
+	[SMTP_EVENT_AUTH] = "auth",         [SMTP_EVENT_AUTH_RESPONSE] = "response",
+	[SMTP_EVENT_MAIL] = "mail",         [SMTP_EVENT_RCPT] = "rcpt",
+	[SMTP_EVENT_DATA] = "data",         [SMTP_EVENT_CHUNK] = "chunk",
+	[SMTP_EVENT_BODY] = "body",         [SMTP_EVENT_CHUNK_END] = "chunk-end",
+	[SMTP_EVENT_BODY_END] = "body-end", [SMTP_EVENT_ABANDON] = "abandon",
+	[SMTP_EVENT_RSET] = "rset",         [SMTP_EVENT_REFUSED] = "refused",
+	[SMTP_EVENT_QUIT] = "quit",         [SMTP_EVENT_CLOSE] = "close",
 };
 
 static void
@@ -143,6 +146,18 @@ describe_envelope(const struct smtp_event *event, char *text)
 }
 
 static void
+describe_auth(const struct smtp_event *event, char *text)
+{
+	struct span initial = event->auth.initial;
+
+	if (initial.at && !initial.length)
+		initial = SPAN("=");
+	snprintf(text, TEXT_MAX, "auth %.*s%s%.*s",
+		 SPAN_ARGS(sasl_mechanism_name(event->auth.mechanism)),
+		 initial.at ? " " : "", SPAN_ARGS(initial));
+}
+
+static void
 describe_event(const struct smtp_event *event, char *text)
 {
 	switch (event->type) {
@@ -150,6 +165,12 @@ describe_event(const struct smtp_event *event, char *text)
 		snprintf(text, TEXT_MAX, "hello %.*s %.*s",
 			 SPAN_ARGS(smtp_verb_name(event->hello.verb)),
 			 SPAN_ARGS(event->hello.name));
+		break;
+	case SMTP_EVENT_AUTH:
+		describe_auth(event, text);
+		break;
+	case SMTP_EVENT_AUTH_RESPONSE:
+		snprintf(text, TEXT_MAX, "response %.*s", SPAN_ARGS(event->response));
 		break;
 	case SMTP_EVENT_MAIL:
 	case SMTP_EVENT_RCPT:
@@ -172,9 +193,11 @@ describe_event(const struct smtp_event *event, char *text)
 static bool
 asks(enum smtp_event_type type)
 {
-	return type == SMTP_EVENT_HELLO || type == SMTP_EVENT_MAIL ||
-	       type == SMTP_EVENT_RCPT || type == SMTP_EVENT_DATA ||
-	       type == SMTP_EVENT_CHUNK_END || type == SMTP_EVENT_BODY_END;
+	return type == SMTP_EVENT_HELLO || type == SMTP_EVENT_STARTTLS ||
+	       type == SMTP_EVENT_AUTH || type == SMTP_EVENT_AUTH_RESPONSE ||
+	       type == SMTP_EVENT_MAIL || type == SMTP_EVENT_RCPT ||
+	       type == SMTP_EVENT_DATA || type == SMTP_EVENT_CHUNK_END ||
+	       type == SMTP_EVENT_BODY_END;
 }
 
 static void
@@ -279,6 +302,21 @@ answer_hello(struct play *play, enum smtp_verb verb)
 }
 
 static void
+challenge(struct play *play, struct span text)
+{
+	check_status(play, smtp_server_auth_challenge(&play->server,
+						      take_question(play, 0), text));
+}
+
+static void
+shake_hands(struct play *play)
+{
+	check(play, smtp_server_awaits_tls(&play->server), "TLS", SPAN("not awaited"));
+	play->shown = play->taken = play->sent_length;
+	smtp_server_encrypted(&play->server);
+}
+
+static void
 expect_output(struct play *play, struct span wanted, bool last)
 {
 	struct span output = buffer_span(&play->server.output);
@@ -309,6 +347,14 @@ change_options(struct play *play, struct span text)
 		play->options.reject_bare = true;
 	else if (span_equals(name, SPAN("lmtp")))
 		play->options.lmtp = true;
+	else if (span_equals(name, SPAN("tls")))
+		play->options.tls = span_equals(text, SPAN("required"))
+					    ? SMTP_TLS_REQUIRED
+					    : SMTP_TLS_OFFERED;
+	else if (span_equals(name, SPAN("auth")))
+		play->options.auth = true;
+	else if (span_equals(name, SPAN("auth-needs-tls")))
+		play->options.auth = play->options.auth_needs_tls = true;
 	else
 		play->options.max_message_size = (uint64_t)strtol(text.at, NULL, 10);
 }
@@ -339,6 +385,12 @@ play_line(struct play *play)
 		break;
 	case 'H':
 		answer_hello(play, mark == '-' ? SMTP_HELO : SMTP_EHLO);
+		break;
+	case 'Q':
+		challenge(play, text);
+		break;
+	case 'T':
+		shake_hands(play);
 		break;
 	case 'S':
 		if (mark == '*')

@@ -6,14 +6,14 @@
  *     C* count x  the client sends that many x
  *     E: event    the next event: "rcpt a@b", "refused sequence", "blocked", "more"
  *     A: reply    the oldest question still open is answered; A2: the second one
- *     H:          the open EHLO is answered: all extensions, SIZE 1000; H-: HELO
- *     S: line     the next line of output
- *     S. line     likewise, and it is the last so far
- *     S*          whatever output there is
- *     F: reply    the caller says farewell
- *     O: size 10  from here on messages may have 10 bytes
- *     O: reject   from here on bare CR and LF are refused
- *     O: lmtp     this is LMTP
+ *     H:          the open EHLO is answered: all extensions, SIZE 1000, PLAIN, LOGIN
+ * and CRAM-MD5; H-: HELO S: line     the next line of output S. line     likewise, and
+ * it is the last so far S*          whatever output there is F: reply    the caller
+ * says farewell O: size 10  from here on messages may have 10 bytes O: reject   from
+ * here on bare CR and LF are refused O: lmtp     this is LMTP O: tls offered, O: tls
+ * required O: auth     AUTH may be offered; O: auth-needs-tls: by TLS alone Q: text the
+ * open AUTH is answered with a challenge T:          the caller throws its input away
+ * and reports a handshake
  *
  * The banner has been sent before, unless the first line is "no banner".
  * <CR>, <LF> and <NUL> stand for these octets. The pieces of a body are one event.
@@ -41,6 +41,12 @@ void server_dialogue_play(const struct server_dialogue *rows, size_t count);
 	"E: hello EHLO c.test\n"                                                       \
 	"H:\n"                                                                         \
 	"S*\n"
+#define STARTTLS                                                                       \
+	"C: STARTTLS\n"                                                                \
+	"E: starttls\n"                                                                \
+	"A: 220 2.0.0 Go\n"                                                            \
+	"S. 220 2.0.0 Go\n"                                                            \
+	"T:\n"
 #define MAIL                                                                           \
 	"C: MAIL FROM:<a@b.test>\n"                                                    \
 	"E: mail a@b.test\n"                                                           \
