@@ -1,0 +1,101 @@
+#include "policy/rate_table.h"
+
+#include <stdlib.h>
+
+#define PROBES 16
+#define TIME_BITS 44
+#define TIME_MASK (((uint64_t)1 << TIME_BITS) - 1)
+
+enum status
+rate_table_init(struct rate_table *table, const struct rate *rate, uint32_t clients)
+{
+	uint64_t size = 64;
+
+	*table = (struct rate_table){0};
+	if (rate->count == 0)
+		return STATUS_OK;
+	while (size < (uint64_t)clients * 4)
+		size *= 2;
+	table->words = calloc(size, sizeof(*table->words));
+	table->mask = size - 1;
+	table->period = (uint64_t)rate->period * 1000;
+	table->step = table->period / rate->count;
+	if (table->step == 0)
+		table->step = 1;
+	return table->words ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+void
+rate_table_fini(struct rate_table *table)
+{
+	free(table->words);
+	table->words = NULL;
+}
+
+/* Never zero, so that a word that nobody has had yet is nobody's. */
+static uint64_t
+tag_of(uint64_t hash)
+{
+	uint64_t tag = hash >> TIME_BITS << TIME_BITS;
+
+	return tag ? tag : TIME_MASK + 1;
+}
+
+/* µs that a word owes; the clock of 44 bits comes round in 203 days, and what would be
+   owed for longer than a period is of the round before. */
+static uint64_t
+owed(const struct rate_table *table, uint64_t word, uint64_t now)
+{
+	uint64_t left = (word - now) & TIME_MASK;
+
+	return word && left <= table->period ? left : 0;
+}
+
+static _Atomic uint64_t *
+word_at(struct rate_table *table, uint64_t hash, unsigned probe)
+{
+	return &table->words[(hash * 0x9e3779b97f4a7c15u + probe) & table->mask];
+}
+
+/* The client's word, or one that owes nothing, or NULL. */
+static _Atomic uint64_t *
+find(struct rate_table *table, uint64_t hash, uint64_t now)
+{
+	_Atomic uint64_t *spare = NULL;
+
+	for (unsigned probe = 0; probe < PROBES; probe++) {
+		_Atomic uint64_t *word = word_at(table, hash, probe);
+		uint64_t value = atomic_load_explicit(word, memory_order_relaxed);
+		bool owes = owed(table, value, now) > 0;
+
+		if (owes && (value & ~TIME_MASK) == tag_of(hash))
+			return word;
+		if (!owes && !spare)
+			spare = word;
+	}
+	return spare;
+}
+
+bool
+rate_table_take(struct rate_table *table, uint64_t hash, uint64_t now)
+{
+	_Atomic uint64_t *word = table->words ? find(table, hash, now) : NULL;
+	uint64_t value;
+
+	if (!word)
+		return true;
+	value = atomic_load_explicit(word, memory_order_relaxed);
+	for (;;) {
+		uint64_t due = owed(table, value, now);
+
+		/* another client was faster to take the spare word: this one may */
+		if (due > 0 && (value & ~TIME_MASK) != tag_of(hash))
+			return true;
+		if (due + table->step > table->period)
+			return false;
+		uint64_t next = tag_of(hash) | ((now + due + table->step) & TIME_MASK);
+
+		if (atomic_compare_exchange_weak(word, &value, next))
+			return true;
+	}
+}
