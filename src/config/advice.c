@@ -1,6 +1,7 @@
 #include "config/advice.h"
 
 #include "config/advice_listener.h"
+#include "config/advice_tls.h"
 #include "config/crosscheck.h"
 #include "config/value.h"
 
@@ -133,7 +134,8 @@ advise_silent_probe(const struct section *root, const struct section *pool,
 	const struct section *health = section_child(pool, "health");
 	struct span probe = section_text(health, "probe");
 
-	if (is_silent(root, pool) && words_have("banner|ehlo|mail|rcpt", probe))
+	if (is_silent(root, pool) &&
+	    words_have("banner|ehlo|starttls|mail|rcpt", probe))
 		section_advice(
 			health, "probe", report,
 			"probe: %.*s waits for a greeting, and with greets: false "
@@ -337,6 +339,7 @@ void
 settings_advise(const struct section *root, struct report *report)
 {
 	advise_token(root, report);
+	tls_advise(root, report);
 	SECTION_EACH (root, "listeners", listener)
 		listener_advise(root, listener, report);
 	SECTION_EACH (root, "pools", pool)

@@ -114,7 +114,8 @@ advise_greets(const struct section *root, const struct section *listener,
 	char path[SECTION_PATH_MAX];
 
 	if (!pool || !listener_passes_connections(listener) ||
-	    !section_number(pool, "greets"))
+	    !section_number(pool, "greets") ||
+	    section_says(listener, "tls", "implicit"))
 		return;
 	for (uint32_t i = 0; i < bind->count; i++) {
 		struct endpoint endpoint;

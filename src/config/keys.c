@@ -29,7 +29,7 @@ const struct key keys[] = {
 	 .help = "Directory where counters, history and the message trace survive a restart."},
 	{SECTION_ROOT, "trace", VALUE_SECTION, .section = SECTION_TRACE, .later = true,
 	 .help = "What happened to each message, kept in state-dir. Off when absent."},
-	{SECTION_ROOT, "tls", VALUE_SECTION, .section = SECTION_TLS, .later = true,
+	{SECTION_ROOT, "tls", VALUE_SECTION, .section = SECTION_TLS, .fallback = "{}",
 	 .help = "TLS towards clients."},
 	{SECTION_ROOT, "listeners", VALUE_NAMED, .section = SECTION_LISTENER,
 	 .required = true, .least = 1, .most = 256,
@@ -72,15 +72,20 @@ const struct key keys[] = {
 	 .help = "How many messages are remembered."},
 
 	{SECTION_TLS, "certificates", VALUE_SECTIONS, .section = SECTION_CERTIFICATE,
-	 .later = true,
-	 .help = "The first is the default, the others are chosen by SNI."},
+	 .help = "The first is the default, the others are chosen by SNI. Two with the "
+		 "same names and keys of different kinds (RSA, ECDSA) stand side by side. "
+		 "Files that change are read again."},
 	{SECTION_TLS, "min-version", VALUE_CHOICE, .words = "1.2|1.3", .fallback = "1.2",
-	 .later = true, .help = "The oldest version of TLS that is spoken."},
+	 .help = "The oldest version of TLS that is spoken."},
+	{SECTION_TLS, "ticket-keys", VALUE_PATH,
+	 .help = "File with 1 to 8 keys of 80 random bytes each, so that sessions resume at "
+		 "any of several nodes. The first seals. Default: keys of our own, with a "
+		 "new one every hour."},
 
-	{SECTION_CERTIFICATE, "certificate", VALUE_PATH, .required = true, .later = true,
-	 .help = "PEM file with the certificate and its chain."},
-	{SECTION_CERTIFICATE, "key", VALUE_PATH, .required = true, .later = true,
-	 .help = "PEM file with its key."},
+	{SECTION_CERTIFICATE, "certificate", VALUE_PATH, .required = true,
+	 .help = "PEM file with the certificate, and its chain behind it."},
+	{SECTION_CERTIFICATE, "key", VALUE_PATH, .required = true,
+	 .help = "PEM file with its key, without a password."},
 
 	/* listeners */
 	{SECTION_LISTENER, "bind", VALUE_BIND, .list = true, .required = true,
@@ -93,11 +98,15 @@ const struct key keys[] = {
 	 .later_words = "lmtp", .fallback = "smtp",
 	 .help = "What clients speak (mode: message)."},
 	{SECTION_LISTENER, "tls", VALUE_CHOICE, .words = "off|offer|require|implicit",
-	 .later_words = "offer|require|implicit", .fallback = "off",
-	 .help = "TLS towards clients (mode: connection: off or implicit)."},
+	 .fallback = "off",
+	 .help = "TLS towards clients. offer: by STARTTLS, for those who want it; require: "
+		 "by STARTTLS, and no mail without it; implicit: from the first byte, as on "
+		 "port 465. mode: connection has off and implicit."},
 	{SECTION_LISTENER, "client-certificates", VALUE_SECTION,
-	 .section = SECTION_CLIENT_CERTIFICATES, .later = true,
+	 .section = SECTION_CLIENT_CERTIFICATES, .fallback = "{}",
 	 .help = "Certificates that clients show."},
+	{SECTION_LISTENER, "handshake-rate", VALUE_RATE,
+	 .help = "TLS handshakes per client address (IPv6: per /64). Off when absent."},
 	{SECTION_LISTENER, "accept-proxy", VALUE_NETWORK, .list = true,
 	 .help = "Peers that must begin with a PROXY header, version 1 or 2."},
 	{SECTION_LISTENER, "greeting-delay", VALUE_DURATION, .fallback = "0s",
@@ -146,11 +155,11 @@ const struct key keys[] = {
 	{SECTION_LISTENER, "pool", VALUE_NAME,
 	 .help = "Short for routes with a single one that has no condition."},
 
-	{SECTION_CLIENT_CERTIFICATES, "ca", VALUE_PATH, .later = true,
+	{SECTION_CLIENT_CERTIFICATES, "ca", VALUE_PATH,
 	 .help = "PEM file with the authorities that sign them."},
 	{SECTION_CLIENT_CERTIFICATES, "verify", VALUE_CHOICE,
-	 .words = "off|optional|required", .fallback = "off", .later = true,
-	 .help = "Whether a client has to show one."},
+	 .words = "off|optional|required", .fallback = "off",
+	 .help = "Whether a client is asked for one, and has to show a good one."},
 
 	{SECTION_LISTENER_TIMEOUTS, "command", VALUE_DURATION, .fallback = "5m",
 	 .least = 1, .most = DAY, .help = "For the next command."},
@@ -224,12 +233,23 @@ const struct key keys[] = {
 	 .help = "Whether the servers speak first, as in SMTP. false: in mode: connection "
 		 "no greeting is waited for (implicit TLS passed through, other protocols)."},
 	{SECTION_POOL, "tls", VALUE_CHOICE, .words = "off|may|require|verify|implicit",
-	 .later_words = "may|require|verify|implicit", .fallback = "off",
-	 .help = "TLS towards the servers."},
-	{SECTION_POOL, "tls-ca", VALUE_PATH, .later = true,
-	 .help = "PEM file with the authorities that verify trusts. Default: the system's."},
-	{SECTION_POOL, "tls-name", VALUE_HOSTNAME, .later = true,
-	 .help = "The name that must be in the certificate."},
+	 .fallback = "off",
+	 .help = "TLS towards the servers. may: by STARTTLS where a server offers it; "
+		 "require: by STARTTLS, or not at all; verify: and its certificate is "
+		 "verified; implicit: from the first byte, verified where tls-ca or tls-name "
+		 "is given."},
+	{SECTION_POOL, "tls-ca", VALUE_PATH,
+	 .help = "PEM file with the authorities that are trusted. Default: the system's."},
+	{SECTION_POOL, "tls-name", VALUE_HOSTNAME,
+	 .help = "The name that must be in the certificate. Default: the server's, as its "
+		 "address has it."},
+	{SECTION_POOL, "tls-certificate", VALUE_PATH,
+	 .help = "PEM file with the certificate, and its chain, for servers that ask for "
+		 "one."},
+	{SECTION_POOL, "tls-key", VALUE_PATH, .help = "PEM file with its key."},
+	{SECTION_POOL, "tls-fallback", VALUE_SWITCH, .fallback = "false",
+	 .help = "tls: may: after a handshake that failed, go on in clear on a new "
+		 "connection."},
 	{SECTION_POOL, "auth", VALUE_SECTION, .section = SECTION_POOL_AUTH, .later = true,
 	 .help = "Login towards the servers. Off when absent."},
 	{SECTION_POOL, "servers", VALUE_NAMED, .section = SECTION_SERVER,
@@ -281,8 +301,7 @@ const struct key keys[] = {
 	 .least = 1000, .most = DAY, .help = "How often."},
 
 	{SECTION_HEALTH, "probe", VALUE_CHOICE,
-	 .words = "tcp|banner|ehlo|starttls|mail|rcpt|script|none",
-	 .later_words = "starttls", .fallback = "ehlo",
+	 .words = "tcp|banner|ehlo|starttls|mail|rcpt|script|none", .fallback = "ehlo",
 	 .help = "How far a probe goes before it is content."},
 	{SECTION_HEALTH, "interval", VALUE_DURATION, .fallback = "2s",
 	 .least = 10, .most = DAY, .help = "Between two probes of one server."},

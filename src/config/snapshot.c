@@ -93,6 +93,14 @@ listener_names_clients(const struct snapshot *snapshot,
 		listener_adds_received(listener, pool));
 }
 
+bool
+pool_verifies_tls(const struct pool_snapshot *pool)
+{
+	return pool->tls == POOL_TLS_VERIFY ||
+	       (pool->tls == POOL_TLS_IMPLICIT &&
+		(!span_is_empty(pool->tls_ca) || !span_is_empty(pool->tls_name)));
+}
+
 /* Of a session with nothing at a server. */
 static uint64_t
 waiting_memory(void)

@@ -1,6 +1,7 @@
 /*
  * snapshot: one configuration, complete and frozen. Workers hold a reference; a reload
- * builds another and swaps it. All texts and arrays live in its arena.
+ * builds another and swaps it. All texts and arrays live in its arena; a NUL stands
+ * behind each path and name.
  * Owner: reference-counted. Thread: any reads; building: the control thread.
  */
 #ifndef EVENPOST_CONFIG_SNAPSHOT_H
@@ -30,6 +31,24 @@ enum hash_on {
 	HASH_ON_RECIPIENT_DOMAIN,
 	HASH_ON_USER,
 };
+enum listener_tls {
+	LISTENER_TLS_OFF,
+	LISTENER_TLS_OFFER,
+	LISTENER_TLS_REQUIRE,
+	LISTENER_TLS_IMPLICIT,
+};
+enum client_verify {
+	CLIENT_VERIFY_OFF,
+	CLIENT_VERIFY_OPTIONAL,
+	CLIENT_VERIFY_REQUIRED,
+};
+enum pool_tls {
+	POOL_TLS_OFF,
+	POOL_TLS_MAY,
+	POOL_TLS_REQUIRE,
+	POOL_TLS_VERIFY,
+	POOL_TLS_IMPLICIT,
+};
 enum add_received { RECEIVED_AUTO, RECEIVED_ALWAYS, RECEIVED_NEVER };
 enum probe_kind {
 	PROBE_NONE,
@@ -52,6 +71,10 @@ struct pool_snapshot {
 	enum hash_on hash_on;
 	enum identity_method identity;
 	bool greets; /* the servers speak first */
+	enum pool_tls tls;
+	/* Paths and a name; empty where the file has none. */
+	struct span tls_ca, tls_name, tls_certificate, tls_key;
+	bool tls_fallback; /* POOL_TLS_MAY: a failed handshake leads to clear text */
 	struct {
 		enum probe_kind kind;
 		int64_t interval, fast_interval, down_interval, timeout;
@@ -81,7 +104,11 @@ struct listener_snapshot {
 	enum listener_mode mode;
 	enum mail_protocol protocol;
 	struct pool_snapshot *pool;      /* the unconditional route */
-	struct smtp_server_options smtp; /* hostname, sizes, line endings, recipients */
+	struct smtp_server_options smtp; /* hostname, sizes, line endings, STARTTLS */
+	enum listener_tls tls;
+	enum client_verify client_verify;
+	struct span client_ca;           /* path */
+	struct rate handshake_rate;      /* per client; count 0: off */
 	struct network_set accept_proxy; /* who must begin with a PROXY header */
 	enum add_received add_received;
 	int64_t greeting_delay;
@@ -119,6 +146,14 @@ struct snapshot {
 		enum log_format format;
 		enum log_level level;
 	} log;
+	struct {
+		struct tls_pair {
+			struct span certificate, key; /* paths */
+		} * pairs;
+		uint32_t pair_count;
+		bool only_1_3;
+		struct span ticket_keys; /* path; empty: keys of our own */
+	} tls;                           /* towards clients */
 	struct span state_dir;
 	struct listener_snapshot *listeners;
 	uint32_t listener_count;
@@ -148,6 +183,9 @@ bool listener_adds_received(const struct listener_snapshot *listener,
 /* Whether anybody is told what the clients of the listener are called. */
 bool listener_names_clients(const struct snapshot *snapshot,
 			    const struct listener_snapshot *listener);
+
+/* Whether the pool's servers have to show a certificate that can be trusted. */
+bool pool_verifies_tls(const struct pool_snapshot *pool);
 
 /*
  * The most memory one session can take under this configuration, in bytes: the sum of

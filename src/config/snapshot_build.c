@@ -125,6 +125,43 @@ build_log(struct snapshot *snapshot, const struct section *log)
 }
 
 static enum status
+build_pairs(struct snapshot *snapshot, const struct section *tls)
+{
+	uint32_t count = count_sections(tls, "certificates");
+	enum status status = STATUS_OK;
+
+	if (!count)
+		return STATUS_OK;
+	snapshot->tls.pairs =
+		arena_take(&snapshot->arena, count * sizeof(struct tls_pair));
+	if (!snapshot->tls.pairs)
+		return STATUS_NO_MEMORY;
+	SECTION_EACH (tls, "certificates", at) {
+		struct tls_pair *pair = &snapshot->tls.pairs[snapshot->tls.pair_count];
+
+		status = copy_text(snapshot, at, "certificate", &pair->certificate);
+		if (status == STATUS_OK)
+			status = copy_text(snapshot, at, "key", &pair->key);
+		if (status != STATUS_OK)
+			return status;
+		snapshot->tls.pair_count++;
+	}
+	return status;
+}
+
+static enum status
+build_tls(struct snapshot *snapshot, const struct section *tls)
+{
+	enum status status = build_pairs(snapshot, tls);
+
+	snapshot->tls.only_1_3 = section_says(tls, "min-version", "1.3");
+	if (status == STATUS_OK)
+		status = copy_text(snapshot, tls, "ticket-keys",
+				   &snapshot->tls.ticket_keys);
+	return status;
+}
+
+static enum status
 build_top(struct snapshot *snapshot, const struct section *root)
 {
 	enum status status = copy_text(snapshot, root, "hostname", &snapshot->hostname);
@@ -141,6 +178,8 @@ build_top(struct snapshot *snapshot, const struct section *root)
 		status = build_admin(snapshot, section_child(root, "admin"));
 	if (status == STATUS_OK)
 		status = build_log(snapshot, section_child(root, "log"));
+	if (status == STATUS_OK)
+		status = build_tls(snapshot, section_child(root, "tls"));
 	return status;
 }
 
@@ -270,6 +309,25 @@ build_pool_numbers(struct pool_snapshot *pool, const struct section *section)
 }
 
 static enum status
+build_pool_tls(struct snapshot *snapshot, struct pool_snapshot *pool,
+	       const struct section *section)
+{
+	enum status status = copy_text(snapshot, section, "tls-ca", &pool->tls_ca);
+
+	/* The choices stand in the order of the enum. */
+	pool->tls = (enum pool_tls)section_number(section, "tls");
+	pool->tls_fallback = section_number(section, "tls-fallback");
+	if (status == STATUS_OK)
+		status = copy_text(snapshot, section, "tls-name", &pool->tls_name);
+	if (status == STATUS_OK)
+		status = copy_text(snapshot, section, "tls-certificate",
+				   &pool->tls_certificate);
+	if (status == STATUS_OK)
+		status = copy_text(snapshot, section, "tls-key", &pool->tls_key);
+	return status;
+}
+
+static enum status
 build_pools(struct snapshot *snapshot, const struct section *root)
 {
 	uint32_t count = count_sections(root, "pools");
@@ -290,6 +348,8 @@ build_pools(struct snapshot *snapshot, const struct section *root)
 		/* From here on snapshot_unref() frees it. */
 		snapshot->pool_count++;
 		status = build_health(snapshot, pool, section_child(section, "health"));
+		if (status == STATUS_OK)
+			status = build_pool_tls(snapshot, pool, section);
 		if (status != STATUS_OK)
 			return status;
 	}
@@ -337,6 +397,33 @@ build_accept_proxy(struct snapshot *snapshot, struct listener_snapshot *listener
 	return STATUS_OK;
 }
 
+/* What SMTP itself has to do with it: implicit TLS is there before the first word. */
+static const enum smtp_tls_policy starttls[] = {
+	[LISTENER_TLS_OFF] = SMTP_TLS_OFF,
+	[LISTENER_TLS_OFFER] = SMTP_TLS_OFFERED,
+	[LISTENER_TLS_REQUIRE] = SMTP_TLS_REQUIRED,
+	[LISTENER_TLS_IMPLICIT] = SMTP_TLS_OFF,
+};
+
+static enum status
+build_listener_tls(struct snapshot *snapshot, struct listener_snapshot *listener,
+		   const struct section *section)
+{
+	const struct section *clients = section_child(section, "client-certificates");
+	struct span rate = section_text(section, "handshake-rate");
+
+	/* The choices stand in the order of the enums. */
+	listener->tls = (enum listener_tls)section_number(section, "tls");
+	listener->smtp.tls = starttls[listener->tls];
+	listener->client_verify = (enum client_verify)section_number(clients, "verify");
+	if (!span_is_empty(rate)) {
+		bool good = number_read_rate(rate, &listener->handshake_rate);
+
+		assert(good);
+	}
+	return copy_text(snapshot, clients, "ca", &listener->client_ca);
+}
+
 static enum status
 build_listener(struct snapshot *snapshot, struct listener_snapshot *listener,
 	       const struct section *root, const struct section *section)
@@ -375,6 +462,8 @@ build_listener(struct snapshot *snapshot, struct listener_snapshot *listener,
 	if (status == STATUS_OK)
 		status = build_accept_proxy(snapshot, listener,
 					    section_setting(section, "accept-proxy"));
+	if (status == STATUS_OK)
+		status = build_listener_tls(snapshot, listener, section);
 	return status;
 }
 

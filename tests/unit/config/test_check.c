@@ -14,6 +14,10 @@
 #define PASSING                                                                        \
 	"listeners: {in: {bind: 127.0.0.1:25, mode: connection, pool: p}}\n"           \
 	"pools:\n  p:\n    servers: {s: 10.0.0.1:25}\n"
+/* A listener that may have TLS: the line that a row is about is line 7 then. */
+#define CERTIFICATES "tls: {certificates: [{certificate: /c, key: /k}]}\n"
+#define ENCRYPTING                                                                     \
+	CERTIFICATES POOLS "listeners:\n  in:\n    bind: 127.0.0.1:25\n    pool: p\n"
 #define POOLS_OF_BOTH                                                                  \
 	"pools: {p: {identity: transparent, servers: {four: 10.0.0.1:25,\n"            \
 	"      six: \"[fd00::1]:25\"}}}\n"
@@ -73,6 +77,45 @@ static const struct row {
 	{"connections passed on by a hash of the client",
 	 PASSING "    balance: hash\n    hash-on: client\n", ""},
 	{"connections passed on by source", PASSING "    balance: source\n", ""},
+	{"STARTTLS for clients", ENCRYPTING "    tls: offer\n", ""},
+	{"STARTTLS that clients have to use",
+	 ENCRYPTING "    tls: require\n    handshake-rate: 10/m\n"
+		    "    timeouts: {handshake: 10s}\n",
+	 ""},
+	{"certificates of clients",
+	 ENCRYPTING "    tls: require\n"
+		    "    client-certificates: {ca: /a, verify: required}\n",
+	 ""},
+	{"all about certificates",
+	 "tls:\n  certificates:\n    - {certificate: /c, key: /c}\n"
+	 "    - {certificate: /d, key: /d}\n  min-version: \"1.3\"\n"
+	 "  ticket-keys: /t\n" POOLS
+	 "listeners: {in: {bind: 127.0.0.1:465, tls: implicit, pool: p}}\n",
+	 ""},
+	{"TLS that ends here, and bytes that pass",
+	 CERTIFICATES POOLS "listeners: {in: {bind: 127.0.0.1:465, tls: implicit,\n"
+			    " mode: connection, pool: p}}\n",
+	 ""},
+	{"TLS for servers that want it", POOL "    tls: may\n    tls-fallback: true\n",
+	 ""},
+	{"TLS for all servers",
+	 POOL "    tls: require\n    tls-certificate: /c\n    tls-key: /k\n", ""},
+	{"servers that are verified",
+	 POOL "    tls: verify\n    tls-ca: /a\n    tls-name: hub.example\n", ""},
+	{"servers that are verified by their names",
+	 LISTENERS "pools: {p: {tls: verify, servers: {s: h.example:25}}}\n", ""},
+	{"servers behind implicit TLS", POOL "    tls: implicit\n", ""},
+	{"servers behind implicit TLS that are verified",
+	 POOL "    tls: implicit\n    tls-name: hub.example\n", ""},
+	{"a server at a UNIX socket that is verified",
+	 LISTENERS "pools: {p: {tls: verify, tls-name: hub.example,\n"
+		   " servers: {s: unix:/s}}}\n",
+	 ""},
+	{"a probe of STARTTLS", POOL "    health: {probe: starttls}\n", ""},
+	{"a probe of STARTTLS in LMTP",
+	 POOL "    protocol: lmtp\n    health: {probe: starttls}\n", ""},
+	{"a probe through implicit TLS",
+	 POOL "    tls: implicit\n    health: {probe: ehlo}\n", ""},
 	{"connections passed on without a guard",
 	 LISTENER "    mode: connection\n    relay: off\n", ""},
 
@@ -190,21 +233,18 @@ static const struct row {
 	 "5:35: pools.p.health.sender: \"a@b> X\" is not a mail address\n"},
 
 	/* not in this build yet */
-	{"a section of a later feature",
-	 LISTENERS POOLS "tls: {min-version: \"1.2\"}\n",
-	 "3:6: tls: not in this build yet\n"},
+	{"a section of a later feature", LISTENERS POOLS "trace: {keep: 1d}\n",
+	 "3:8: trace: not in this build yet\n"},
 	{"a value of a later feature", LISTENERS POOLS "state-dir: /var/lib/evenpost\n",
 	 "3:12: state-dir: not in this build yet\n"},
-	{"a later choice", POOL "    tls: may\n",
-	 "5:10: pools.p.tls: \"may\" is not in this build yet\n"},
+	{"a later choice", LISTENER "    auth: relay\n",
+	 "6:11: listeners.in.auth: \"relay\" is not in this build yet\n"},
 	{"a later protocol", LISTENER "    protocol: lmtp\n",
 	 "6:15: listeners.in.protocol: \"lmtp\" is not in this build yet\n"},
 	{"a list of a later feature", LISTENER "    access: {deny: [10.0.0.1]}\n",
 	 "6:20: listeners.in.access.deny: not in this build yet\n"},
 	{"the relay guard", LISTENER "    relay: {domains: [a.example]}\n",
 	 "6:12: listeners.in.relay: not in this build yet\n"},
-	{"a later probe", POOL "    health: {probe: starttls}\n",
-	 "5:21: pools.p.health.probe: \"starttls\" is not in this build yet\n"},
 	{"a route with a condition",
 	 POOLS "listeners: {in: {bind: 127.0.0.1:25, routes: [{to: a@b, pool: p}]}}\n",
 	 "2:52: listeners.in.routes[0].to: not in this build yet\n"},
@@ -282,6 +322,45 @@ static const struct row {
 	 PASSING "    balance: hash\n    hash-on: helo\n",
 	 "1:44: listeners.in.mode: the server is chosen before the client has said a "
 	 "word: hash-on: helo of pool p is not known yet. Say client\n"},
+	{"TLS without a certificate", LISTENER "    tls: offer\n",
+	 "6:10: listeners.in.tls: needs a certificate: \"tls.certificates\" has "
+	 "none\n"},
+	{"a certificate without a key",
+	 LISTENERS POOLS "tls: {certificates: [{certificate: /c}]}\n",
+	 "3:1: tls: advice: has no effect: no listener has tls\n"
+	 "3:22: tls.certificates[0].key: missing, and required\n"},
+	{"certificates of clients in clear",
+	 LISTENER "    client-certificates: {ca: /a, verify: optional}\n",
+	 "6:43: listeners.in.client-certificates.verify: clients show certificates in "
+	 "TLS, and tls is off\n"},
+	{"certificates of clients that nobody signs",
+	 ENCRYPTING "    tls: offer\n    client-certificates: {verify: optional}\n",
+	 "8:35: listeners.in.client-certificates.verify: needs \"ca\"\n"},
+	{"STARTTLS where bytes pass",
+	 ENCRYPTING "    tls: offer\n    mode: connection\n",
+	 "7:10: listeners.in.tls: mode: connection passes bytes, and cannot say "
+	 "STARTTLS. Say off or implicit\n"},
+	{"STARTTLS that clients have to use where bytes pass",
+	 ENCRYPTING "    tls: require\n    mode: connection\n",
+	 "7:10: listeners.in.tls: mode: connection passes bytes, and cannot say "
+	 "STARTTLS. Say off or implicit\n"},
+	{"STARTTLS for servers where bytes pass", PASSING "    tls: may\n",
+	 "1:44: listeners.in.mode: bytes pass untouched: tls: may of pool p would say "
+	 "STARTTLS among them. Say off or implicit\n"},
+	{"a certificate for servers without its key",
+	 POOL "    tls: require\n    tls-certificate: /c\n",
+	 "6:22: pools.p.tls-certificate: needs \"tls-key\"\n"},
+	{"a key for servers without its certificate",
+	 POOL "    tls: require\n    tls-key: /k\n",
+	 "6:14: pools.p.tls-key: needs \"tls-certificate\"\n"},
+	{"a probe of STARTTLS behind implicit TLS",
+	 POOL "    tls: implicit\n    health: {probe: starttls}\n",
+	 "6:21: pools.p.health.probe: with tls: implicit there is TLS already. Say "
+	 "ehlo, which goes through it\n"},
+	{"a UNIX socket that is verified",
+	 LISTENERS "pools: {p: {tls: verify, servers: {s: unix:/s}}}\n",
+	 "2:39: pools.p.servers.s.address: a UNIX socket has no name that a "
+	 "certificate could have: pool p needs \"tls-name\"\n"},
 	{"two addresses to connect from",
 	 LISTENERS "pools: {p: {identity: transparent, servers: {s:\n"
 		   "  {address: 10.0.0.1:25, source: 10.0.0.2}}}}\n",
@@ -491,8 +570,61 @@ static const struct row {
 	 "tcp}}}\n"
 	 "listeners: {in: {bind: 127.0.0.1:465, mode: connection, pool: p}}\n",
 	 ""},
-	{"port 465 where messages are balanced",
-	 POOLS "listeners: {in: {bind: 127.0.0.1:465, pool: p}}\n", ""},
+	{"port 465 without TLS",
+	 POOLS "listeners: {in: {bind: [127.0.0.1:25, 127.0.0.1:465], pool: p}}\n",
+	 "2:39: listeners.in.bind: advice: clients of port 465 begin with TLS at once, "
+	 "and none of them gets in. Say tls: implicit\n"},
+	{"port 465 with STARTTLS",
+	 CERTIFICATES POOLS
+	 "listeners: {in: {bind: 127.0.0.1:465, tls: require, pool: p}}\n",
+	 "3:24: listeners.in.bind: advice: clients of port 465 begin with TLS at once, "
+	 "and none of them gets in. Say tls: implicit\n"},
+	{"implicit TLS at port 25", ENCRYPTING "    tls: implicit\n",
+	 "5:11: listeners.in.bind: advice: servers that send to port 25 wait for a "
+	 "greeting in clear: with tls: implicit none of them gets in. Say offer or "
+	 "require\n"},
+	{"TLS that no listener has", LISTENERS POOLS CERTIFICATES,
+	 "3:1: tls: advice: has no effect: no listener has tls\n"},
+	{"handshakes without TLS",
+	 LISTENER "    handshake-rate: 10/m\n    timeouts: {handshake: 10s}\n",
+	 "6:21: listeners.in.handshake-rate: advice: has no effect: tls is off\n"
+	 "7:27: listeners.in.timeouts.handshake: advice: has no effect: tls is off\n"},
+	{"an authority that nobody asks",
+	 ENCRYPTING "    tls: offer\n    client-certificates: {ca: /a}\n",
+	 "8:31: listeners.in.client-certificates.ca: advice: has no effect: verify is "
+	 "off\n"},
+	{"certificates of clients that need no TLS",
+	 ENCRYPTING "    tls: offer\n"
+		    "    client-certificates: {ca: /a, verify: required}\n",
+	 "8:43: listeners.in.client-certificates.verify: advice: a client that does "
+	 "not begin TLS gets in without a certificate. Say tls: require\n"},
+	{"TLS keys without TLS",
+	 POOL "    tls-ca: /a\n    tls-name: hub.example\n    tls-fallback: true\n"
+	      "    tls-certificate: /c\n    tls-key: /k\n",
+	 "5:13: pools.p.tls-ca: advice: has no effect: tls is off\n"
+	 "6:15: pools.p.tls-name: advice: has no effect: tls is off\n"
+	 "7:19: pools.p.tls-fallback: advice: has no effect: tls is off\n"
+	 "8:22: pools.p.tls-certificate: advice: has no effect: tls is off\n"},
+	{"a way back where there is none",
+	 POOL "    tls: require\n    tls-fallback: true\n",
+	 "6:19: pools.p.tls-fallback: advice: has no effect: tls is require\n"},
+	{"an authority that verifies nothing",
+	 POOL "    tls: require\n    tls-ca: /a\n    tls-name: hub.example\n",
+	 "6:13: pools.p.tls-ca: advice: verifies nothing: with tls: require any "
+	 "certificate will do. Say verify\n"
+	 "7:15: pools.p.tls-name: advice: verifies nothing: with tls: require any "
+	 "certificate will do. Say verify\n"},
+	{"an address that a certificate would have to name", POOL "    tls: verify\n",
+	 "4:18: pools.p.servers.s.address: advice: the server's certificate would have "
+	 "to name this address, and few name any. Say \"tls-name\" in pool p\n"},
+	{"an address behind implicit TLS that a certificate would have to name",
+	 POOL "    tls: implicit\n    tls-ca: /a\n",
+	 "4:18: pools.p.servers.s.address: advice: the server's certificate would have "
+	 "to name this address, and few name any. Say \"tls-name\" in pool p\n"},
+	{"a probe of STARTTLS where no greeting comes",
+	 PASSING "    greets: false\n    health: {probe: starttls}\n",
+	 "6:21: pools.p.health.probe: advice: probe: starttls waits for a greeting, "
+	 "and with greets: false none comes: all servers will be down. Say tcp\n"},
 	{"no Received line where it is all that servers see",
 	 "pools: {p: {servers: {s: 10.0.0.1:25}, identity: header}}\n"
 	 "listeners: {in: {bind: 127.0.0.1:25, add-received: never, pool: p}}\n",

@@ -13,6 +13,9 @@
 	"  p: {servers: {s: 10.0.0.1:25}}\n"                                           \
 	"  q: {servers: {s: 10.0.0.2:25, t: hub.example:25}, balance: random}\n"
 
+#define TLS                                                                            \
+	"tls: {certificates: [{certificate: /c, key: /k}, {certificate: /d, key: /e}]"
+
 static struct snapshot *
 read_text(const char *text)
 {
@@ -65,6 +68,11 @@ static const struct row {
 	ROW("log.level", "log: {level: debug}\n", OF_SNAPSHOT, snapshot, log.level,
 	    LOG_DEBUG),
 	ROW("two pools", "", OF_SNAPSHOT, snapshot, pool_count, 2),
+	ROW("tls.certificates are none", "", OF_SNAPSHOT, snapshot, tls.pair_count, 0),
+	ROW("tls.certificates", TLS "}\n", OF_SNAPSHOT, snapshot, tls.pair_count, 2),
+	ROW("tls.min-version", TLS "}\n", OF_SNAPSHOT, snapshot, tls.only_1_3, false),
+	ROW("tls.min-version: 1.3", TLS ", min-version: \"1.3\"}\n", OF_SNAPSHOT,
+	    snapshot, tls.only_1_3, true),
 	ROW("bind", "", OF_LISTENER, listener_snapshot, bind_count, 2),
 	ROW("mode", "", OF_LISTENER, listener_snapshot, mode, LISTENER_MESSAGE),
 	ROW("accept-proxy is nobody", "", OF_LISTENER, listener_snapshot,
@@ -225,6 +233,120 @@ test_accept_proxy(void **state)
 	assert_true(network_set_has(set, &endpoint));
 	assert_true(endpoint_read(SPAN("192.0.2.11:25"), &endpoint));
 	assert_false(network_set_has(set, &endpoint));
+	snapshot_unref(snapshot);
+}
+
+static const struct listener_tls_row {
+	const char *name; /* as the file says it */
+	enum listener_tls tls;
+	enum smtp_tls_policy smtp;
+} listener_tls[] = {
+	{"off", LISTENER_TLS_OFF, SMTP_TLS_OFF},
+	{"offer", LISTENER_TLS_OFFER, SMTP_TLS_OFFERED},
+	{"require", LISTENER_TLS_REQUIRE, SMTP_TLS_REQUIRED},
+	{"implicit", LISTENER_TLS_IMPLICIT, SMTP_TLS_OFF},
+};
+
+static void
+test_listener_tls(void **state)
+{
+	const struct listener_tls_row *row = *state;
+	char text[256];
+	struct snapshot *snapshot;
+	const struct listener_snapshot *listener;
+
+	snprintf(text, sizeof(text),
+		 TLS "}\npools: {p: {servers: {s: 10.0.0.1:25}}}\n"
+		     "listeners: {in: {bind: 127.0.0.1:26, pool: p, tls: %s}}\n",
+		 row->name);
+	snapshot = read_text(text);
+	listener = snapshot->listeners;
+	assert_int_equal(listener->tls, row->tls);
+	assert_int_equal(listener->smtp.tls, row->smtp);
+	assert_int_equal(listener->client_verify, CLIENT_VERIFY_OFF);
+	assert_int_equal(listener->handshake_rate.count, 0);
+	snapshot_unref(snapshot);
+}
+
+/* Paths go to libc. */
+static void
+assert_path(struct span path, const char *expected)
+{
+	assert_string_equal(path.at, expected);
+	assert_int_equal(path.length, strlen(expected));
+}
+
+static void
+test_clients_of_tls(void **state)
+{
+	struct snapshot *snapshot =
+		read_text("tls: {certificates: [{certificate: /c, key: /k},\n"
+			  " {certificate: /d, key: /e}], ticket-keys: /t}\n"
+			  "pools: {p: {servers: {s: 10.0.0.1:25}}}\n"
+			  "listeners: {in: {bind: 127.0.0.1:26, pool: p, tls: offer,\n"
+			  " client-certificates: {ca: /a, verify: optional},\n"
+			  " handshake-rate: 20/m}}\n");
+	const struct listener_snapshot *listener = snapshot->listeners;
+
+	(void)state;
+	assert_int_equal(snapshot->tls.pair_count, 2);
+	assert_path(snapshot->tls.pairs[0].key, "/k");
+	assert_path(snapshot->tls.pairs[1].certificate, "/d");
+	assert_path(snapshot->tls.pairs[1].key, "/e");
+	assert_path(snapshot->tls.ticket_keys, "/t");
+	assert_path(listener->client_ca, "/a");
+	assert_int_equal(listener->client_verify, CLIENT_VERIFY_OPTIONAL);
+	assert_int_equal(listener->handshake_rate.count, 20);
+	assert_int_equal(listener->handshake_rate.period, 60000);
+	snapshot_unref(snapshot);
+}
+
+static const struct pool_tls_row {
+	const char *name; /* as the file says it */
+	enum pool_tls tls;
+	bool verifies;
+} pool_tls[] = {
+	{"off", POOL_TLS_OFF, false},
+	{"may", POOL_TLS_MAY, false},
+	{"may, tls-ca: /a", POOL_TLS_MAY, false},
+	{"require", POOL_TLS_REQUIRE, false},
+	{"require, tls-name: hub.example", POOL_TLS_REQUIRE, false},
+	{"verify", POOL_TLS_VERIFY, true},
+	{"implicit", POOL_TLS_IMPLICIT, false},
+	{"implicit, tls-ca: /a", POOL_TLS_IMPLICIT, true},
+	{"implicit, tls-name: hub.example", POOL_TLS_IMPLICIT, true},
+};
+
+static void
+test_pool_tls(void **state)
+{
+	const struct pool_tls_row *row = *state;
+	char pool[64];
+	struct snapshot *snapshot;
+
+	snprintf(pool, sizeof(pool), ", tls: %s", row->name);
+	snapshot = read_pair("", pool);
+	assert_int_equal(snapshot->pools->tls, row->tls);
+	assert_int_equal(pool_verifies_tls(snapshot->pools), row->verifies);
+	assert_false(snapshot->pools->tls_fallback);
+	snapshot_unref(snapshot);
+}
+
+static void
+test_servers_of_tls(void **state)
+{
+	struct snapshot *snapshot = read_pair(
+		"",
+		", tls: may, tls-ca: /a, tls-name: hub.example, tls-certificate: /c,"
+		" tls-key: /k, tls-fallback: true");
+	const struct pool_snapshot *pool = snapshot->pools;
+
+	(void)state;
+	assert_path(pool->tls_ca, "/a");
+	assert_path(pool->tls_name, "hub.example");
+	assert_path(pool->tls_certificate, "/c");
+	assert_path(pool->tls_key, "/k");
+	assert_true(pool->tls_fallback);
 	snapshot_unref(snapshot);
 }
 
@@ -397,6 +519,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names_nobody_wants),
 		cmocka_unit_test(test_accept_proxy),
+		cmocka_unit_test(test_clients_of_tls),
+		cmocka_unit_test(test_servers_of_tls),
 		cmocka_unit_test(test_connection_memory),
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_pool),
@@ -408,6 +532,8 @@ main(void)
 	};
 
 	return ROWS_RUN(rows, test_row) + ROWS_RUN(identities, test_identity) +
+	       ROWS_RUN(listener_tls, test_listener_tls) +
+	       ROWS_RUN(pool_tls, test_pool_tls) +
 	       ROWS_RUN(connections, test_connection) +
 	       cmocka_run_group_tests(tests, NULL, NULL);
 }
