@@ -203,21 +203,33 @@ pair_check_chain(const struct pair *pair, const struct tls_files *files,
 }
 
 static enum status
+pair_read_key(struct pair *pair, const struct tls_files *files, struct tls_fault *fault)
+{
+	enum status status = tls_pem_key(files->key, &pair->key, fault);
+
+	if (status)
+		return status;
+	ERR_clear_error();
+	if (X509_check_private_key(pair->certificate, pair->key))
+		return STATUS_OK;
+	return tls_fault_set(fault, STATUS_INVALID,
+			     "%s: not the key of the certificate in %s: %s", files->key,
+			     files->certificate, tls_reason());
+}
+
+static enum status
 pair_read(struct pair *pair, const struct tls_files *files, struct tls_fault *fault)
 {
 	enum status status =
 		tls_pem_certificates(files->certificate, &pair->chain, fault);
 
-	if (!status)
-		status = tls_pem_key(files->key, &pair->key, fault);
 	if (status)
 		return status;
 	pair->certificate = sk_X509_shift(pair->chain);
-	ERR_clear_error();
-	if (!X509_check_private_key(pair->certificate, pair->key))
-		return tls_fault_set(fault, STATUS_INVALID,
-				     "%s: not the key of the certificate in %s: %s",
-				     files->key, files->certificate, tls_reason());
+	status = pair_read_key(pair, files, fault);
+	fault->in_key = status != STATUS_OK;
+	if (status)
+		return status;
 	pair_find_expiry(pair);
 	return pair_check_chain(pair, files, fault);
 }
@@ -331,6 +343,7 @@ material_read(struct tls_material *material, const struct tls_files *files,
 		struct pair *pair = &material->pairs[material->count++];
 		enum status status = pair_load(material, pair, files, fault);
 
+		fault->pair = material->count - 1;
 		if (status)
 			return status;
 	}

@@ -12,6 +12,7 @@ struct row {
 	const char *key;
 	enum status expected;
 	const char *says; /* behind the folder; NULL: it is loaded */
+	bool in_key;
 };
 
 static const struct row rows[] = {
@@ -22,7 +23,7 @@ static const struct row rows[] = {
 	{"no such certificate", "nowhere.pem", "mx.key", STATUS_NOT_FOUND,
 	 "nowhere.pem: No such file or directory"},
 	{"no such key", "mx.pem", "nowhere.key", STATUS_NOT_FOUND,
-	 "nowhere.key: No such file or directory"},
+	 "nowhere.key: No such file or directory", true},
 	{"a folder", "", "mx.key", STATUS_SYSTEM, ": Is a directory"},
 	{"an empty file", "empty.pem", "mx.key", STATUS_INVALID,
 	 "empty.pem: no certificate in PEM form in it"},
@@ -31,13 +32,14 @@ static const struct row rows[] = {
 	{"a key for a certificate", "mx.key", "mx.key", STATUS_INVALID,
 	 "mx.key: no certificate in PEM form in it"},
 	{"a certificate for a key", "mx.pem", "mx.pem", STATUS_INVALID,
-	 "mx.pem: no private key in PEM form in it"},
+	 "mx.pem: no private key in PEM form in it", true},
 	{"the key of another", "cut.pem", "mx-p256.key", STATUS_INVALID,
-	 "mx-p256.key: not the key of the certificate in "},
+	 "mx-p256.key: not the key of the certificate in ", true},
 	{"a key of another kind", "mx.pem", "mx-p256.key", STATUS_INVALID,
-	 ": different key types"},
+	 ": different key types", true},
 	{"a key behind a password", "mx-p256.pem", "encrypted.key", STATUS_INVALID,
-	 "encrypted.key: the key is protected by a password; store it without one"},
+	 "encrypted.key: the key is protected by a password; store it without one",
+	 true},
 	{"a chain out of order", "disorder.pem", "disorder.key", STATUS_INVALID,
 	 "disorder.pem: certificate 1 is not signed by certificate 2"},
 	{"too weak a key", "weak.pem", "weak.key", STATUS_INVALID,
@@ -56,6 +58,7 @@ loads(void **state)
 			 row->expected);
 	if (row->says && !strstr(fault.text, row->says))
 		fail_msg("said: %s", fault.text);
+	assert_int_equal(fault.in_key, row->in_key);
 	assert_true(row->says ? !material : material != NULL);
 	tls_material_unref(material);
 }
@@ -87,6 +90,7 @@ the_same_twice_is_refused(void **state)
 	(void)state;
 	assert_int_equal(tls_material_load(&material, files, 3, &fault),
 			 STATUS_INVALID);
+	assert_int_equal(fault.pair, 2);
 	assert_non_null(strstr(fault.text, "cut.pem: "));
 	assert_non_null(strstr(fault.text, "mx-p256.pem has the same names and the "
 					   "same kind of key"));
