@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/number.h"
 #include "config/identity.h"
+#include "config/named_files.h"
 #include "policy/network.h"
 #include "smtp/server.h"
 
@@ -159,6 +160,7 @@ struct snapshot {
 	uint32_t listener_count;
 	struct pool_snapshot *pools;
 	uint32_t pool_count;
+	const struct named_file *named_files;
 };
 
 /*

@@ -503,6 +503,9 @@ snapshot_build(const struct section *root, struct snapshot **built)
 	if (status == STATUS_OK)
 		status = build_listeners(snapshot, root);
 	if (status == STATUS_OK)
+		status = named_files_collect(root, &snapshot->arena,
+					     &snapshot->named_files);
+	if (status == STATUS_OK)
 		*built = snapshot;
 	else
 		snapshot_unref(snapshot);
