@@ -278,6 +278,7 @@ admin_close(struct admin *admin)
 		unlink(admin->path.at); /* a configured text ends in NUL */
 	}
 	token_clear(&admin->token);
+	tls_set_unref(admin->view.tls);
 	free(admin);
 }
 
@@ -286,6 +287,15 @@ admin_set_stopping(struct admin *admin)
 {
 	if (admin)
 		admin->view.stopping = true;
+}
+
+void
+admin_take_tls(struct admin *admin, struct tls_set *set)
+{
+	if (!admin)
+		return;
+	tls_set_unref(admin->view.tls);
+	admin->view.tls = tls_set_ref(set);
 }
 
 const struct endpoint *

@@ -15,6 +15,7 @@ struct endpoint;
 struct loop;
 struct monitor;
 struct proxy;
+struct tls_set;
 
 /*
  * Listens at admin.http of the proxy's snapshot, behind the token of admin.token-file,
@@ -31,6 +32,9 @@ void admin_close(struct admin *admin);
 
 /* From now on the program is not ready: it stops. NULL: nothing. */
 void admin_set_stopping(struct admin *admin);
+
+/* What clients are shown from now on; a reference is taken. NULL: nothing. */
+void admin_take_tls(struct admin *admin, struct tls_set *set);
 
 /* Where it listens, with the real port. */
 const struct endpoint *admin_address(const struct admin *admin);

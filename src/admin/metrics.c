@@ -3,6 +3,8 @@
 #include "admin/exposition.h"
 #include "admin/usage.h"
 
+#include <stdio.h>
+
 /* What one page is written from. */
 struct page {
 	struct exposition out;
@@ -264,6 +266,29 @@ write_message_seconds(struct page *page)
 	exposition_histogram(&page->out, NULL, 0, &histogram);
 }
 
+/* By its place in tls.certificates: no label has a name of somebody's. */
+static void
+write_expiry(struct page *page, size_t index, int64_t expiry)
+{
+	char text[24];
+	const struct label labels[] = {
+		{"certificate",
+		 span_of(text, (size_t)snprintf(text, sizeof(text), "%zu", index))}};
+
+	exposition_real(&page->out, labels, COUNT_OF(labels), (double)expiry);
+}
+
+static void
+write_certificate_expiry(struct page *page)
+{
+	const struct tls_set *set = page->view->tls;
+	const struct tls_material *material = set ? tls_set_material(set) : NULL;
+	size_t count = material ? tls_material_count(material) : 0;
+
+	for (size_t i = 0; i < count; i++)
+		write_expiry(page, i, tls_material_expiry(material, i));
+}
+
 static void
 write_build(struct page *page)
 {
@@ -357,6 +382,9 @@ static const struct family families[] = {
 	 .of_server = write_reply_seconds},
 	{"evenpost_probe_seconds", "histogram", "How long probes took.",
 	 .of_server = write_probe_seconds},
+	{"evenpost_certificate_expiry_seconds", "gauge",
+	 "When the certificate, or one of its chain, expires, since 1970.",
+	 .of_program = write_certificate_expiry},
 	{"evenpost_build_info", "gauge", "Always 1; the labels tell the build.",
 	 .of_program = write_build},
 	{"process_cpu_seconds_total", "counter", "User and system time of all threads.",

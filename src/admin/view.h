@@ -7,12 +7,14 @@
 
 #include "health/monitor.h"
 #include "net/loop.h"
+#include "proxy/tls_set.h"
 #include "proxy/worker.h"
 
 struct view {
 	const struct proxy *proxy;
 	const struct monitor *monitor;
 	const struct loop *loop; /* for its now */
+	struct tls_set *tls;     /* a reference; NULL: none was given yet */
 	int64_t started;         /* the process; milliseconds since 1970 */
 	bool stopping;
 };

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from harness.certificate import make_certificate
 from harness.evenpost import built_program
 from harness.peer import REPOSITORY
 
@@ -20,6 +21,16 @@ pools: {p: {servers: {s: {address: 10.0.0.1:25, wieght: 2}}, balance: source}}
 PASSING = """\
 listeners: {in: {bind: 127.0.0.1:25, mode: connection, max-connections: 100, pool: p}}
 pools: {p: {servers: {s: 10.0.0.1:25}, identity: proxy-v2}}
+"""
+
+
+ENCRYPTED = """\
+tls:
+  certificates:
+    - certificate: {}
+      key: {}
+listeners: {{in: {{bind: 127.0.0.1:25, tls: offer, pool: p}}}}
+pools: {{p: {{servers: {{s: 10.0.0.1:25}}}}}}
 """
 
 
@@ -68,6 +79,26 @@ def test_memory_of_connections_that_pass(write):
 def test_quiet_shows_errors_alone(write):
     assert evenpost("check", "-q", "-c", write(GOOD)).stdout == ""
     assert len(evenpost("check", "-q", "-c", write(BAD)).stdout.splitlines()) == 1
+
+
+def test_certificates_are_looked_at(write, scratch):
+    certificate, key = make_certificate(scratch, "mx.example.com")
+    answer = evenpost("check", "-c", write(ENCRYPTED.format(certificate, key)))
+    assert answer.returncode == 0
+    # it is good for two days
+    assert f"tls.certificates[0].certificate: advice: {certificate}: expires on" in (
+        answer.stdout
+    )
+
+
+def test_files_that_are_no_certificates(write, scratch):
+    path = write(ENCRYPTED.format(scratch / "none.pem", scratch / "none.key"))
+    answer = evenpost("check", "-c", path)
+    assert answer.returncode == 78
+    assert answer.stdout.splitlines()[0] == (
+        f"{path}:3:20: tls.certificates[0].certificate: "
+        f"{scratch}/none.pem: No such file or directory"
+    )
 
 
 def test_json(write):

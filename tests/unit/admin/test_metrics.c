@@ -1,9 +1,13 @@
 #include "scene.h"
 
 #include "admin/metrics.h"
+#include "config/report.h"
+#include "net/pki.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -158,13 +162,55 @@ test_families(void **state)
 	scene_close(&scene);
 }
 
+static void
+test_certificates(void **state)
+{
+	static const char head[] =
+		"tls: {certificates: [{certificate: %s, key: %s}, {certificate: %s,\n"
+		"  key: %s}]}\n"
+		"listeners: {in: {bind: 127.0.0.1:2525, pool: hubs, tls: offer}}\n"
+		"pools: {hubs: {servers: {a: 127.0.0.1:1, b: 127.0.0.1:2}}}\n";
+	struct tls_files first = pki_files("mx");
+	struct tls_files second = pki_files("expired");
+	struct tls_tickets *tickets;
+	struct scene scene;
+	struct report report;
+	char text[1024];
+	char *page;
+
+	(void)state;
+	snprintf(text, sizeof(text), head, first.certificate, first.key,
+		 second.certificate, second.key);
+	scene_open(&scene, text);
+	report_init(&report, "scene");
+	assert_int_equal(tls_tickets_new(&tickets), STATUS_OK);
+	assert_int_equal(
+		tls_set_load(&scene.view.tls, scene.proxy.snapshot, tickets, &report),
+		STATUS_OK);
+	page = print_page(&scene);
+	snprintf(text, sizeof(text),
+		 "evenpost_certificate_expiry_seconds{certificate=\"0\"} %" PRId64,
+		 pki_end());
+	assert_true(has_line(page, text));
+	snprintf(text, sizeof(text),
+		 "evenpost_certificate_expiry_seconds{certificate=\"1\"} %" PRId64,
+		 pki_end_of_expired());
+	assert_true(has_line(page, text));
+	free(page);
+	report_fini(&report);
+	tls_set_unref(scene.view.tls);
+	tls_tickets_free(tickets);
+	scene_close(&scene);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_families),
+		cmocka_unit_test(test_certificates),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, pki_open, pki_close);
 }
