@@ -120,7 +120,8 @@ copy(struct flow *flow, char *scratch, struct pipe_pool *pipes)
 		return step;
 	step = pass_on(flow, span_of(scratch, count));
 	/* out of descriptors: it is copied on */
-	if (count == LIMIT_READ && (step == STEP_MOVED || step == STEP_STUCK))
+	if (count == LIMIT_READ && (step == STEP_MOVED || step == STEP_STUCK) &&
+	    !stream_is_tls(flow->from) && !stream_is_tls(flow->to))
 		flow->pipe = pipe_take(pipes);
 	return step;
 }

@@ -6,6 +6,7 @@
 static void
 add_session(struct log_line *line, const struct session *session)
 {
+	const struct span none = {NULL, 0};
 	char text[ENDPOINT_TEXT_MAX];
 
 	session_print_id(session, text);
@@ -14,7 +15,9 @@ add_session(struct log_line *line, const struct session *session)
 	endpoint_print_address(&session->client, text);
 	log_string(line, "client", text);
 	log_string(line, "helo", session->helo);
-	log_string(line, "tls", NULL);
+	log_span(line, "tls", session->tls ? session->tls->version : none);
+	if (session->tls && session->tls->has_certificate)
+		log_span(line, "certificate", session->tls->subject);
 	log_string(line, "user", NULL);
 }
 
@@ -34,21 +37,28 @@ journal_session(const struct session *session, const char *why)
 	log_end(&line);
 }
 
+static void
+add_tunnel(struct log_line *line, const struct tunnel *tunnel)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	worker_print_id(tunnel->worker, tunnel->number, text);
+	log_string(line, "session", text);
+	log_span(line, "listener", tunnel->listener->name);
+	endpoint_print_address(&tunnel->client, text);
+	log_string(line, "client", text);
+}
+
 void
 journal_tunnel(const struct tunnel *tunnel)
 {
 	int64_t took = tunnel->worker->loop.now - tunnel->started;
-	char text[ENDPOINT_TEXT_MAX];
 	struct log_line line;
 
 	if (!log_wants(LOG_INFO))
 		return;
 	log_begin(&line, LOG_INFO, "session");
-	worker_print_id(tunnel->worker, tunnel->number, text);
-	log_string(&line, "session", text);
-	log_span(&line, "listener", tunnel->listener->name);
-	endpoint_print_address(&tunnel->client, text);
-	log_string(&line, "client", text);
+	add_tunnel(&line, tunnel);
 	log_string(&line, "pool", tunnel->pool->pool->name);
 	log_string(&line, "server", tunnel->server ? tunnel->server->name : NULL);
 	log_number(&line, "attempts", tunnel->attempts);
@@ -152,6 +162,41 @@ journal_reject(const struct session *session, const char *phase, unsigned reason
 	log_span(&line, "to", mailbox);
 	log_span(&line, "reply", smtp_reply_first_line(reply));
 	log_end(&line);
+}
+
+static void
+end_handshake(struct log_line *line, const char *why)
+{
+	log_string(line, "phase", "tls");
+	log_string(line, "reason", reject_reason_name(REJECT_HANDSHAKE));
+	log_string(line, "why", why);
+	log_end(line);
+}
+
+void
+journal_handshake(const struct session *session, const char *why)
+{
+	struct log_line line;
+
+	tally_add(&session->tally->rejects[REJECT_HANDSHAKE], 1);
+	if (!log_wants(LOG_INFO))
+		return;
+	log_begin(&line, LOG_INFO, "reject");
+	add_session(&line, session);
+	end_handshake(&line, why);
+}
+
+void
+journal_tunnel_handshake(const struct tunnel *tunnel, const char *why)
+{
+	struct log_line line;
+
+	tally_add(&tunnel->tally->rejects[REJECT_HANDSHAKE], 1);
+	if (!log_wants(LOG_INFO))
+		return;
+	log_begin(&line, LOG_INFO, "reject");
+	add_tunnel(&line, tunnel);
+	end_handshake(&line, why);
 }
 
 void

@@ -18,6 +18,7 @@
 
 enum session_wait {
 	WAIT_NOTHING, /* a server has the word: its time-outs hold */
+	WAIT_HANDSHAKE,
 	WAIT_GREETING,
 	WAIT_COMMAND,
 	WAIT_CONTENT,
@@ -44,6 +45,7 @@ session_free(struct session *session)
 	buffer_clear(&session->input);
 	free(session->helo);
 	free(session->name);
+	free(session->tls);
 	free(session->destination);
 	snapshot_unref(session->snapshot);
 	slab_put(&session->worker->sessions, session);
@@ -124,6 +126,10 @@ session_stop(struct session *session)
 	if (session->gone || session->closing)
 		return;
 	session->stopping = true;
+	if (session->shaking_hands) { /* nothing can be said */
+		leave(session, "stop");
+		return;
+	}
 	if (session->transaction && transaction_is_in_flight(session->transaction))
 		return;
 	say_farewell(session,
@@ -258,7 +264,8 @@ static bool
 may_read(const struct session *session)
 {
 	return !session->gone && !session->closing && !session->input_ended &&
-	       !session->blocked && !session->congested && !session->full &&
+	       !session->shaking_hands && !session->blocked && !session->congested &&
+	       !session->full &&
 	       (buffer_is_empty(&session->smtp.output) || output_may_wait(session)) &&
 	       stream_is_readable(&session->stream);
 }
@@ -328,6 +335,8 @@ send_output(struct session *session)
 static enum session_wait
 awaited(const struct session *session)
 {
+	if (session->shaking_hands)
+		return WAIT_HANDSHAKE;
 	if (!buffer_is_empty(&session->smtp.output))
 		return output_may_wait(session) ? WAIT_ANSWERS : WAIT_OUTPUT;
 	if (!session->smtp.greeted)
@@ -342,6 +351,8 @@ static int64_t
 patience(const struct session *session, enum session_wait wait)
 {
 	switch (wait) {
+	case WAIT_HANDSHAKE:
+		return session->listener->timeouts.handshake;
 	case WAIT_GREETING:
 		return session->listener->greeting_delay;
 	case WAIT_COMMAND:
@@ -390,6 +401,15 @@ greet(struct session *session)
 }
 
 static void
+begin_greeting(struct session *session)
+{
+	if (session->listener->greeting_delay)
+		set_timer(session);
+	else
+		greet(session);
+}
+
+static void
 on_timeout(struct timer *timer)
 {
 	struct session *session = CONTAINER_OF(timer, struct session, timer);
@@ -401,6 +421,10 @@ on_timeout(struct timer *timer)
 	case WAIT_ANSWERS:
 		session->held_long = true;
 		pump(session);
+		break;
+	case WAIT_HANDSHAKE:
+		journal_handshake(session, "no end of the handshake in time");
+		leave(session, "timeout");
 		break;
 	case WAIT_OUTPUT:
 		leave(session, "timeout");
@@ -430,10 +454,43 @@ is_finished(const struct session *session)
 	       !session->full && !smtp_server_owes(&session->smtp);
 }
 
+/*
+ * The client was told to begin TLS: what has come from it so far came in clear, and is
+ * thrown away (CVE-2011-0411).
+ */
+static void
+start_tls(struct session *session)
+{
+	buffer_clear(&session->input);
+	session->blocked = false;
+	if (session_begin_tls(session))
+		session_resume(session);
+	else
+		leave(session, "no memory");
+}
+
+/* False: the handshake goes on, or was in vain. */
+static bool
+finish_handshake(struct session *session)
+{
+	switch (session_shake_hands(session)) {
+	case STATUS_OK:
+		if (!session->smtp.greeted)
+			begin_greeting(session);
+		return !session->gone;
+	case STATUS_AGAIN:
+		set_timer(session);
+		return false;
+	default:
+		leave(session, "handshake");
+		return false;
+	}
+}
+
 static void
 pump(struct session *session)
 {
-	if (session->gone)
+	if (session->gone || (session->shaking_hands && !finish_handshake(session)))
 		return;
 	if (!buffer_is_empty(&session->smtp.output))
 		send_output(session);
@@ -460,6 +517,11 @@ pump(struct session *session)
 		leave(session, "lost");
 	if (session->gone)
 		return;
+	if (smtp_server_awaits_tls(&session->smtp) &&
+	    buffer_is_empty(&session->smtp.output)) {
+		start_tls(session);
+		return;
+	}
 	if (session->stopping && !session->transaction && !session->closing)
 		session_stop(session);
 	if (is_finished(session))
@@ -482,6 +544,20 @@ on_ready(struct stream *stream)
 
 /* ---- its begin ---- */
 
+/* TLS from the first byte: the greeting comes behind the handshake. */
+static void
+begin_encrypted(struct session *session)
+{
+	if (!session_may_handshake(session)) {
+		journal_handshake(session, "over handshake-rate");
+		leave(session, "refused");
+	} else if (!session_begin_tls(session)) {
+		leave(session, "no memory");
+	} else {
+		pump(session);
+	}
+}
+
 static void
 begin(struct session *session, int fd)
 {
@@ -498,10 +574,10 @@ begin(struct session *session, int fd)
 	tally_add(&session->tally->sessions, 1);
 	if (stream_adopt(&session->stream, &worker->loop, fd, on_ready) != STATUS_OK)
 		leave(session, "lost");
-	else if (session->listener->greeting_delay)
-		set_timer(session);
+	else if (session->listener->tls == LISTENER_TLS_IMPLICIT)
+		begin_encrypted(session);
 	else
-		greet(session);
+		begin_greeting(session);
 }
 
 static struct endpoint *

@@ -19,6 +19,18 @@
  * slow. */
 #define SESSION_BLOCK 1024
 
+/* What there is to say of the client's TLS. */
+struct session_tls {
+	struct span version; /* "TLSv1.3" */
+	struct span cipher;
+	struct span server_name; /* that it asked for (SNI); or empty */
+	struct span subject;     /* of its certificate, and the name in it; or empty */
+	struct span common_name;
+	bool has_certificate;
+	bool verified;
+	char room[]; /* for all of them */
+};
+
 struct session {
 	struct list link; /* in the worker's live or dead sessions */
 	struct stream stream;
@@ -34,8 +46,9 @@ struct session {
 	struct name_lookup lookup;    /* of its name */
 	char *name; /* by DNS, confirmed; NULL: none, or not known (name_state) */
 	uint64_t number;
-	char *helo;          /* NULL before EHLO */
-	struct buffer input; /* what could not be taken yet */
+	char *helo;              /* NULL before EHLO */
+	struct session_tls *tls; /* NULL: it came in clear */
+	struct buffer input;     /* what could not be taken yet */
 	struct timer timer;
 	struct loop_task pump;
 	int64_t started;    /* ms, monotonic */
@@ -46,14 +59,15 @@ struct session {
 	uint32_t messages;
 	uint32_t block_bytes; /* of content since the timer was set */
 	const char *end;      /* why it closes; static */
-	bool input_ended;     /* the client has shut its side */
-	bool closing;         /* close when the output is sent */
-	bool blocked;         /* input waits for an answer */
-	bool congested;       /* input waits for the server to take content */
-	bool full;            /* input waits for the client to take replies */
-	bool held_long;       /* its answers have waited long enough for others */
-	bool stopping;        /* says 421 when the transaction in flight is over */
-	bool gone;            /* the client is no more; a transaction still is */
+	bool shaking_hands; /* TLS: nothing is read or written by us until it is done */
+	bool input_ended;   /* the client has shut its side */
+	bool closing;       /* close when the output is sent */
+	bool blocked;       /* input waits for an answer */
+	bool congested;     /* input waits for the server to take content */
+	bool full;          /* input waits for the client to take replies */
+	bool held_long;     /* its answers have waited long enough for others */
+	bool stopping;      /* says 421 when the transaction in flight is over */
+	bool gone;          /* the client is no more; a transaction still is */
 };
 
 /* False: out of memory, and nothing has happened. */

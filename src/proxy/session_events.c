@@ -51,6 +51,22 @@ on_hello(struct session *session, const struct smtp_event *event)
 }
 
 static void
+on_starttls(struct session *session, const struct smtp_event *event)
+{
+	abort_transaction(session);
+	if (!worker_tls_server(session->worker, session->listener))
+		session_answer(session, event->slot,
+			       &SMTP_REPLY("454 4.7.0 TLS is not available now"));
+	else if (!session_may_handshake(session))
+		session_answer(session, event->slot,
+			       &SMTP_REPLY("454 4.7.0 Too many handshakes from your "
+					   "address"));
+	else
+		session_answer(session, event->slot,
+			       &SMTP_REPLY("220 2.0.0 Ready to start TLS"));
+}
+
+static void
 on_mail(struct session *session, const struct smtp_event *event)
 {
 	abort_transaction(session);
@@ -177,13 +193,13 @@ on_close(struct session *session, const struct smtp_event *event)
 typedef void event_taker(struct session *session, const struct smtp_event *event);
 
 static event_taker *const takers[] = {
-	[SMTP_EVENT_HELLO] = on_hello,         [SMTP_EVENT_MAIL] = on_mail,
-	[SMTP_EVENT_RCPT] = on_recipient,      [SMTP_EVENT_DATA] = on_data,
-	[SMTP_EVENT_CHUNK] = on_chunk,         [SMTP_EVENT_BODY] = on_body,
-	[SMTP_EVENT_CHUNK_END] = on_chunk_end, [SMTP_EVENT_BODY_END] = on_body_end,
-	[SMTP_EVENT_ABANDON] = on_abandon,     [SMTP_EVENT_RSET] = on_rset,
-	[SMTP_EVENT_REFUSED] = on_refused,     [SMTP_EVENT_QUIT] = on_quit,
-	[SMTP_EVENT_CLOSE] = on_close,
+	[SMTP_EVENT_STARTTLS] = on_starttls, [SMTP_EVENT_HELLO] = on_hello,
+	[SMTP_EVENT_MAIL] = on_mail,         [SMTP_EVENT_RCPT] = on_recipient,
+	[SMTP_EVENT_DATA] = on_data,         [SMTP_EVENT_CHUNK] = on_chunk,
+	[SMTP_EVENT_BODY] = on_body,         [SMTP_EVENT_CHUNK_END] = on_chunk_end,
+	[SMTP_EVENT_BODY_END] = on_body_end, [SMTP_EVENT_ABANDON] = on_abandon,
+	[SMTP_EVENT_RSET] = on_rset,         [SMTP_EVENT_REFUSED] = on_refused,
+	[SMTP_EVENT_QUIT] = on_quit,         [SMTP_EVENT_CLOSE] = on_close,
 };
 
 void

@@ -1,7 +1,7 @@
 /*
  * What the files of session share: session.c (its life, its bytes and its time),
- * session_events.c (what each event of smtp/server asks for) and session_origin.c (who
- * the client is, as servers are told).
+ * session_events.c (what each event of smtp/server asks for), session_origin.c (who the
+ * client is, as servers are told) and session_tls.c (the handshake).
  */
 #ifndef EVENPOST_PROXY_SESSION_INTERNAL_H
 #define EVENPOST_PROXY_SESSION_INTERNAL_H
@@ -13,6 +13,13 @@ void session_take_event(struct session *session, const struct smtp_event *event)
 
 /* Closes when the output is sent. why: static, for the log. */
 void session_close_later(struct session *session, const char *why);
+
+/* Counted against handshake-rate; false: too often. */
+bool session_may_handshake(struct session *session);
+/* From here on session_shake_hands(). False: there is no TLS to be had now. */
+bool session_begin_tls(struct session *session);
+/* STATUS_OK: it is encrypted, and begins anew; STATUS_AGAIN; else it must end. */
+MUST_CHECK enum status session_shake_hands(struct session *session);
 
 /* Asks what the client is called, where servers or a Received line will say so. */
 void session_ask_name(struct session *session);

@@ -13,6 +13,17 @@ fill_destination(const struct session *session, struct endpoint *destination)
 		stream_local(&session->stream, destination);
 }
 
+static void
+fill_tls(const struct session_tls *tls, struct smtp_origin *origin)
+{
+	origin->tls.used = true;
+	origin->tls.verified = tls->verified;
+	origin->tls.version = tls->version;
+	origin->tls.cipher = tls->cipher;
+	origin->tls.server_name = tls->server_name;
+	origin->tls.common_name = tls->common_name;
+}
+
 void
 session_origin(const struct session *session, struct smtp_origin *origin,
 	       char id[SESSION_ID_MAX])
@@ -25,6 +36,8 @@ session_origin(const struct session *session, struct smtp_origin *origin,
 		.id = span_from_string(id),
 	};
 	fill_destination(session, &origin->destination);
+	if (session->tls)
+		fill_tls(session->tls, origin);
 	if (session->name)
 		origin->name = span_from_string(session->name);
 	if (session->helo)

@@ -21,8 +21,9 @@ const char *
 reject_reason_name(unsigned reason)
 {
 	static const char *const names[REJECT_COUNT - SMTP_REFUSAL_COUNT] = {
-		"connections", "client-connections", "proxy-header", "loop",
-		"server",      "no-server"};
+		"connections", "client-connections", "proxy-header",
+		"loop",        "handshake",          "server",
+		"no-server"};
 
 	if (reason < SMTP_REFUSAL_COUNT)
 		return smtp_refusal_name((enum smtp_refusal)reason);
@@ -49,6 +50,9 @@ tally_init(struct tally *tally, const struct listener_snapshot *listener)
 	tally->servers = calloc(servers ? servers : 1, sizeof(*tally->servers));
 	if (!tally->servers)
 		return STATUS_NO_MEMORY;
+	if (rate_table_init(&tally->handshakes, &listener->handshake_rate,
+			    listener->max_connections) != STATUS_OK)
+		return STATUS_NO_MEMORY;
 	return client_table_init(&tally->clients, listener->max_connections);
 }
 
@@ -57,6 +61,7 @@ tally_fini(struct tally *tally)
 {
 	free(tally->servers);
 	client_table_fini(&tally->clients);
+	rate_table_fini(&tally->handshakes);
 }
 
 struct server_tally *

@@ -8,6 +8,7 @@
 
 #include "config/snapshot.h"
 #include "policy/client_table.h"
+#include "policy/rate_table.h"
 
 enum message_result {
 	MESSAGE_ACCEPTED,
@@ -25,6 +26,7 @@ enum reject_reason {
 	REJECT_CLIENT_CONNECTIONS,               /* max-connections-per-client */
 	REJECT_PROXY_HEADER, /* missing or bad, from a peer that has to send one */
 	REJECT_LOOP,         /* too many Received lines */
+	REJECT_HANDSHAKE,    /* of TLS: it failed */
 	REJECT_SERVER,       /* a server's own refusal, passed on */
 	REJECT_NO_SERVER,
 	REJECT_COUNT
@@ -63,6 +65,8 @@ struct tally {
 	struct server_tally *servers; /* by the server's index in the listener's pool */
 	struct server_tally nowhere;  /* messages that no server was found for */
 	struct client_table clients;
+	struct rate_table handshakes; /* of TLS, each client's */
+	_Atomic uint64_t handshakes_done;
 };
 
 MUST_CHECK enum status

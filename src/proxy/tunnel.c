@@ -60,6 +60,13 @@ tunnel_kill(struct tunnel *tunnel)
 	finish_because(tunnel, "cut");
 }
 
+static void
+fail_handshake(struct tunnel *tunnel, const char *why)
+{
+	journal_tunnel_handshake(tunnel, why);
+	finish_because(tunnel, "handshake");
+}
+
 /* The last words to a client that has heard none: where servers speak first, ours. */
 void
 tunnel_fail(struct tunnel *tunnel, struct span reply, const char *why)
@@ -261,6 +268,9 @@ on_timeout(struct timer *timer)
 	struct tunnel *tunnel = CONTAINER_OF(timer, struct tunnel, timer);
 
 	switch (tunnel->state) {
+	case TUNNEL_HANDSHAKE:
+		fail_handshake(tunnel, "no end of the handshake in time");
+		break;
 	case TUNNEL_OPEN:
 		check_time(tunnel);
 		break;
@@ -297,13 +307,60 @@ tunnel_server_ready(struct tunnel *tunnel)
 		go_on(tunnel);
 }
 
+/* ---- TLS ---- */
+
+static void
+shake_hands(struct tunnel *tunnel)
+{
+	switch (stream_handshake(&tunnel->client_stream)) {
+	case STATUS_OK:
+		tally_add(&tunnel->tally->handshakes_done, 1);
+		tunnel_seek_server(tunnel);
+		break;
+	case STATUS_AGAIN:
+		break;
+	default:
+		fail_handshake(tunnel, stream_tls_error(&tunnel->client_stream));
+		break;
+	}
+}
+
+static void
+begin_tls(struct tunnel *tunnel)
+{
+	struct worker *worker = tunnel->worker;
+	const struct tls_server *server = worker_tls_server(worker, tunnel->listener);
+
+	tunnel->state = TUNNEL_HANDSHAKE;
+	loop_timer_start(&worker->loop, &tunnel->timer,
+			 tunnel->listener->timeouts.handshake);
+	if (!rate_table_take(&tunnel->tally->handshakes,
+			     endpoint_hash_address(&tunnel->client),
+			     loop_microseconds()))
+		fail_handshake(tunnel, "over handshake-rate");
+	else if (!server ||
+		 stream_begin_tls_server(&tunnel->client_stream, server) != STATUS_OK)
+		finish_because(tunnel, "no memory");
+	else
+		shake_hands(tunnel);
+}
+
+bool
+tunnel_client_speaks(const struct tunnel *tunnel)
+{
+	return stream_is_readable(&tunnel->client_stream) &&
+	       !stream_is_tls(&tunnel->client_stream);
+}
+
 /* A client that speaks first does not wait for a greeting: nor do we. */
 static void
 on_client_ready(struct stream *stream)
 {
 	struct tunnel *tunnel = CONTAINER_OF(stream, struct tunnel, client_stream);
 
-	if (tunnel->state == TUNNEL_GREETING && stream_is_readable(stream))
+	if (tunnel->state == TUNNEL_HANDSHAKE)
+		shake_hands(tunnel);
+	else if (tunnel->state == TUNNEL_GREETING && tunnel_client_speaks(tunnel))
 		tunnel_connect_through(tunnel);
 	else
 		go_on(tunnel);
@@ -313,7 +370,9 @@ void
 tunnel_stop(struct tunnel *tunnel)
 {
 	tunnel->stopping = true;
-	if (tunnel->state < TUNNEL_OPEN)
+	if (tunnel->state == TUNNEL_HANDSHAKE)
+		finish_because(tunnel, "stop");
+	else if (tunnel->state < TUNNEL_OPEN)
 		tunnel_fail(tunnel,
 			    SPAN("421 4.3.2 Service is shutting down, try again later"),
 			    "stop");
@@ -359,6 +418,8 @@ tunnel_open(struct worker *worker, const struct arrival *arrival, int fd)
 	if (stream_adopt(&tunnel->client_stream, &worker->loop, fd, on_client_ready) !=
 	    STATUS_OK)
 		finish_because(tunnel, "lost");
+	else if (tunnel->listener->tls == LISTENER_TLS_IMPLICIT)
+		begin_tls(tunnel);
 	else
 		tunnel_seek_server(tunnel);
 	return true;

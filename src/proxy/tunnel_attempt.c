@@ -1,6 +1,7 @@
 #include "proxy/tunnel_internal.h"
 
 #include "config/limits.h"
+#include "net/tls_facts.h"
 #include "proxy/connector.h"
 
 #include <stdio.h>
@@ -147,12 +148,24 @@ read_greeting(struct tunnel *tunnel)
 
 /* ---- the connection ---- */
 
+static void
+fill_tls(struct smtp_origin *origin, const struct tls_facts *facts)
+{
+	origin->tls.used = true;
+	origin->tls.verified = facts->verified;
+	origin->tls.version = facts->version;
+	origin->tls.cipher = facts->cipher;
+	origin->tls.server_name = facts->name;
+	origin->tls.common_name = facts->common_name;
+}
+
 static bool
 send_preamble(struct tunnel *tunnel)
 {
 	char room[PROXY_HEADER_PRINT_MAX];
 	char id[SESSION_ID_MAX];
 	struct smtp_origin origin = {.client = tunnel->client};
+	struct tls_facts facts;
 	struct iovec vector = {.iov_base = room};
 	size_t count;
 
@@ -162,6 +175,10 @@ send_preamble(struct tunnel *tunnel)
 		stream_local(&tunnel->client_stream, &origin.destination);
 	worker_print_id(tunnel->worker, tunnel->number, id);
 	origin.id = span_from_string(id);
+	if (stream_is_tls(&tunnel->client_stream)) {
+		stream_tls_facts(&tunnel->client_stream, &facts);
+		fill_tls(&origin, &facts);
+	}
 	vector.iov_len = connector_print_preamble(tunnel->pool, &tunnel->server_stream,
 						  &origin, room);
 	/* a fresh connection takes that much, or none of it will go anywhere */
@@ -178,7 +195,7 @@ be_connected(struct tunnel *tunnel)
 		fail(tunnel, SERVER_FAILURE_LOST, "connection lost");
 		return;
 	}
-	if (!tunnel->pool->greets || stream_is_readable(&tunnel->client_stream)) {
+	if (!tunnel->pool->greets || tunnel_client_speaks(tunnel)) {
 		tunnel_connect_through(tunnel);
 		return;
 	}

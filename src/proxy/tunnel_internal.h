@@ -20,6 +20,8 @@ void tunnel_leave_server(struct tunnel *tunnel);
 
 /* tunnel.c */
 
+/* Before its server has. In TLS that is known only by reading: it waits then. */
+bool tunnel_client_speaks(const struct tunnel *tunnel);
 /* From here on bytes pass. */
 void tunnel_connect_through(struct tunnel *tunnel);
 void tunnel_server_ready(struct tunnel *tunnel);

@@ -183,6 +183,50 @@ worker_nudge(struct worker *worker)
 		mailbox_post(&worker->mailbox, &worker->nudge_letter);
 }
 
+/* ---- TLS ---- */
+
+const struct tls_server *
+worker_tls_server(const struct worker *worker, const struct listener_snapshot *listener)
+{
+	return worker->tls.servers ? worker->tls.servers[listener->index] : NULL;
+}
+
+const struct tls_client *
+worker_tls_client(const struct worker *worker, const struct pool_snapshot *pool)
+{
+	return worker->tls.clients ? worker->tls.clients[pool->index] : NULL;
+}
+
+struct tls_session *
+worker_tls_session(struct worker *worker, const struct server *server,
+		   const struct pool_snapshot *pool)
+{
+	return tls_contexts_session(&worker->tls, pool, server);
+}
+
+/* The set was loaded and checked already: what fails here is memory. */
+static void
+on_tls(struct letter *letter)
+{
+	struct worker *worker = CONTAINER_OF(letter, struct worker, tls_letter);
+	struct tls_fault fault;
+	struct tls_set *set;
+
+	atomic_store(&worker->tls_told, false);
+	set = atomic_exchange(&worker->tls_wanted, NULL);
+	if (set && tls_contexts_take(&worker->tls, set, &fault) != STATUS_OK)
+		log_message(LOG_ERROR, "tls", "%s", fault.text);
+	tls_set_unref(set);
+}
+
+void
+worker_take_tls(struct worker *worker, struct tls_set *set)
+{
+	tls_set_unref(atomic_exchange(&worker->tls_wanted, tls_set_ref(set)));
+	if (!atomic_exchange(&worker->tls_told, true))
+		mailbox_post(&worker->mailbox, &worker->tls_letter);
+}
+
 /* ---- life ---- */
 
 static uint64_t
@@ -213,6 +257,7 @@ client_descriptors(void)
 enum status
 worker_init(struct worker *worker, struct proxy *proxy, uint32_t index)
 {
+	struct tls_fault fault = {"out of memory"};
 	uint32_t listeners = 0;
 	enum status status;
 
@@ -246,10 +291,16 @@ worker_init(struct worker *worker, struct proxy *proxy, uint32_t index)
 	worker->reap.run = reap;
 	worker->stop_letter.open = worker_stop;
 	worker->nudge_letter.open = on_nudge;
+	worker->tls_letter.open = on_tls;
 	timer_init(&worker->stop_timer, on_stop_timeout);
 	reuse_init(&worker->reuse, worker);
 	name_cache_init(&worker->name_cache, proxy->names, &worker->mailbox,
 			&worker->loop);
+	status = tls_contexts_init(&worker->tls, proxy->snapshot, proxy->tls, &fault);
+	if (status != STATUS_OK) {
+		log_message(LOG_ERROR, "tls", "%s", fault.text);
+		return status;
+	}
 	status = loop_open(&worker->loop);
 	return status == STATUS_OK ? mailbox_open(&worker->mailbox, &worker->loop)
 				   : status;
@@ -306,6 +357,8 @@ worker_fini(struct worker *worker)
 	reap(&worker->reap);
 	mailbox_close(&worker->mailbox);
 	name_cache_fini(&worker->name_cache);
+	tls_set_unref(atomic_exchange(&worker->tls_wanted, NULL));
+	tls_contexts_fini(&worker->tls);
 	loop_close(&worker->loop);
 	slab_fini(&worker->sessions);
 	slab_fini(&worker->tunnels);

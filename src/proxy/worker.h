@@ -16,6 +16,7 @@
 #include "proxy/name_cache.h"
 #include "proxy/reuse.h"
 #include "proxy/tally.h"
+#include "proxy/tls_contexts.h"
 
 struct worker_listener;
 
@@ -26,6 +27,7 @@ struct proxy {
 	struct worker *workers;
 	uint32_t worker_count;
 	struct names *names; /* of clients; on the control thread */
+	struct tls_set *tls; /* for a worker's beginning; NULL: no TLS */
 	uint32_t tag; /* tells the ids of one run of the program from another's */
 };
 
@@ -58,6 +60,10 @@ struct worker {
 	struct loop_task reap;
 	struct reuse reuse;
 	struct name_cache name_cache;
+	struct tls_contexts tls;
+	_Atomic(struct tls_set *) tls_wanted; /* a reference, not taken over yet */
+	struct letter tls_letter;
+	atomic_bool tls_told;
 	char *scratch; /* a lump of blocks: LIMIT_READ bytes */
 	uint64_t random;
 	uint64_t session_number;
@@ -81,6 +87,18 @@ void worker_fini(struct worker *worker);
 
 /* Thread: any. Graceful: see worker_stop() in worker.c. */
 void worker_ask_stop(struct worker *worker);
+
+/* NULL: the listener, or the pool, has no TLS. */
+const struct tls_server *worker_tls_server(const struct worker *worker,
+					   const struct listener_snapshot *listener);
+const struct tls_client *
+worker_tls_client(const struct worker *worker, const struct pool_snapshot *pool);
+/* Where the last session with the server is kept, to be resumed. */
+struct tls_session *
+worker_tls_session(struct worker *worker, const struct server *server,
+		   const struct pool_snapshot *pool);
+/* Thread: any. Sessions that begin from now on go by this set. Takes a reference. */
+void worker_take_tls(struct worker *worker, struct tls_set *set);
 
 /* Thread: any. There may be a free place for a transaction that waits. */
 void worker_nudge(struct worker *worker);

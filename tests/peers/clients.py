@@ -17,7 +17,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 _LIMIT = 60
 
 
-def _run(arguments, message, directory=None):
+def run_client(arguments, message, directory=None):
     """Run a client with the message on its standard input."""
     result = subprocess.run(
         [str(argument) for argument in arguments],
@@ -33,7 +33,7 @@ def _run(arguments, message, directory=None):
     )
 
 
-def _to_lines(message):
+def to_lines(message):
     """The message as Unix programs read it: lines that end in LF."""
     return message.replace(b"\r\n", b"\n")
 
@@ -48,7 +48,7 @@ def send_by_smtplib(port, sender, recipients, message):
 
 def send_by_swaks(port, sender, recipients, message):
     """Left to itself it adds a line at the end; told not to, only the last CRLF."""
-    _run(
+    run_client(
         [
             "swaks",
             "--server=127.0.0.1",
@@ -65,7 +65,7 @@ def send_by_swaks(port, sender, recipients, message):
 
 def send_by_curl(port, sender, recipients, message):
     to = [word for recipient in recipients for word in ("--mail-rcpt", recipient)]
-    _run(
+    run_client(
         [
             "curl",
             "--silent",
@@ -82,7 +82,7 @@ def send_by_curl(port, sender, recipients, message):
 
 
 def send_by_msmtp(port, sender, recipients, message):
-    _run(
+    run_client(
         [
             "msmtp",
             "--file=/dev/null",
@@ -94,13 +94,13 @@ def send_by_msmtp(port, sender, recipients, message):
             "--",
             *recipients,
         ],
-        _to_lines(message),
+        to_lines(message),
     )
 
 
 def send_by_nodemailer(port, sender, recipients, message):
     envelope = json.dumps({"from": sender, "to": recipients})
-    _run(["node", HERE / "nodemailer_send.js", port, envelope], message)
+    run_client(["node", HERE / "nodemailer_send.js", port, envelope], message)
 
 
 CLIENTS = {

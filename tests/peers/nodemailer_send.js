@@ -1,15 +1,21 @@
-// Sends the message on standard input: node nodemailer_send.js PORT ENVELOPE
+// Sends the message on standard input: node nodemailer_send.js PORT ENVELOPE [TLS CA]
+// TLS: starttls or implicit; CA: a file. Without them, in clear.
 "use strict";
 
 const { readFileSync } = require("fs");
 const nodemailer = require("nodemailer");
 
-const [port, envelope] = process.argv.slice(2);
+const [port, envelope, tls, ca] = process.argv.slice(2);
+const secured = {
+	host: "localhost",
+	secure: tls === "implicit",
+	requireTLS: true,
+	tls: { ca: tls && readFileSync(ca) },
+};
+const clear = { host: "127.0.0.1", secure: false, ignoreTLS: true };
 const transport = nodemailer.createTransport({
-	host: "127.0.0.1",
 	port: Number(port),
-	secure: false,
-	ignoreTLS: true,
+	...(tls ? secured : clear),
 });
 
 transport

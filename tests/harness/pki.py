@@ -1,0 +1,92 @@
+"""An authority and certificates in every state, made by openssl for one test."""
+
+import dataclasses
+import pathlib
+import subprocess
+
+_KINDS = {
+    "ecdsa": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+    "rsa": ["-newkey", "rsa:2048"],
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """Files in PEM: the certificate (and the chain behind it), and its key."""
+
+    certificate: pathlib.Path
+    key: pathlib.Path
+
+    def as_setting(self):
+        return {"certificate": str(self.certificate), "key": str(self.key)}
+
+
+class Authority:
+    """Signs certificates; its own is in .file."""
+
+    def __init__(self, directory, name="authority", parent=None):
+        self.directory = pathlib.Path(directory)
+        self.name = name
+        self.parent = parent
+        self.file = self.directory / f"{name}.pem"
+        self.key = self.directory / f"{name}.key"
+        extensions = ["basicConstraints=critical,CA:TRUE", "keyUsage=keyCertSign"]
+        self._make(self.file, self.key, f"/CN={name}", extensions, days=3650)
+
+    def _make(self, file, key, subject, extensions, days, kind="ecdsa", signer=None):
+        signer = signer or self.parent
+        signing = ["-CA", signer.file, "-CAkey", signer.key] if signer else []
+        added = [word for line in extensions for word in ("-addext", line)]
+        if not signing or days > 0:
+            self._request(file, key, subject, added, kind, signing, days)
+        else:
+            self._request_past(file, key, subject, extensions, kind, signer)
+
+    def _request(self, file, key, subject, added, kind, signing, days):
+        run(
+            ["openssl", "req", "-x509", *_KINDS[kind], "-nodes", "-days", max(days, 1)]
+            + ["-subj", subject, *added, *signing, "-keyout", key, "-out", file]
+        )
+
+    def _request_past(self, file, key, subject, extensions, kind, signer):
+        """One that is over already."""
+        request, settings = (file.parent / f"{file.name}.{n}" for n in ("csr", "cnf"))
+        run(
+            ["openssl", "req", "-new", *_KINDS[kind], "-nodes", "-subj", subject]
+            + ["-keyout", key, "-out", request]
+        )
+        database = file.parent / f"{file.name}.db"
+        database.write_text("")
+        (file.parent / f"{file.name}.db.attr").write_text("unique_subject = no\n")
+        settings.write_text(
+            f"[ca]\ndefault_ca = one\n[one]\ndatabase = {database}\n"
+            f"new_certs_dir = {self.directory}\nrand_serial = yes\n"
+            "default_md = sha256\npolicy = any\nx509_extensions = more\n"
+            "[any]\ncommonName = supplied\n[more]\n" + "\n".join(extensions) + "\n"
+        )
+        run(
+            ["openssl", "ca", "-batch", "-notext", "-config", settings]
+            + ["-cert", signer.file, "-keyfile", signer.key, "-in", request]
+            + ["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"]
+            + ["-out", file]
+        )
+
+    def issue(self, name, *, file=None, kind="ecdsa", days=30):
+        """A certificate for a host name; days of 0: it is over."""
+        stem = file or f"{name}-{kind}-{days}".replace("*", "any")
+        pair = Pair(self.directory / f"{stem}.crt", self.directory / f"{stem}.key")
+        extensions = [f"subjectAltName=DNS:{name}", "basicConstraints=CA:FALSE"]
+        self._make(
+            pair.certificate, pair.key, f"/CN={name}", extensions, days, kind, self
+        )
+        if self.parent:
+            whole = pair.certificate.read_text() + self.file.read_text()
+            pair.certificate.write_text(whole)
+        return pair
+
+
+def run(command):
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{command}:\n{done.stderr}"
