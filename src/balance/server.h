@@ -106,7 +106,7 @@ struct server {
 	struct seqlock address_lock;
 	_Atomic uint64_t address_words[SEQLOCK_WORDS(sizeof(struct endpoint))];
 
-	struct server_fault fault; /* of its set-up */
+	struct server_fault faults[SERVER_FAULT_KINDS]; /* of its set-up */
 
 	struct server_counters counters;
 };

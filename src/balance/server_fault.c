@@ -55,35 +55,42 @@ fault_replace(struct server_fault *fault, const char text[SERVER_FAULT_MAX],
 }
 
 bool
-server_set_fault(struct server *server, const char *why)
+server_set_fault(struct server *server, enum server_fault_kind kind, const char *why)
 {
 	char text[SERVER_FAULT_MAX];
 	char was[SERVER_FAULT_MAX];
 
 	assert(why[0]);
 	copy_printable(why, text);
-	if (!fault_replace(&server->fault, text, was))
+	if (!fault_replace(&server->faults[kind], text, was))
 		return false;
 	log_fault(server, LOG_WARNING, text, NULL);
 	return true;
 }
 
 void
-server_clear_fault(struct server *server)
+server_clear_fault(struct server *server, enum server_fault_kind kind)
 {
 	static const char none[SERVER_FAULT_MAX];
+	struct server_fault *fault = &server->faults[kind];
 	char was[SERVER_FAULT_MAX];
 
 	/* The first word of a text is never 0. */
-	if (!atomic_load_explicit(&server->fault.words[0], memory_order_relaxed))
+	if (!atomic_load_explicit(&fault->words[0], memory_order_relaxed))
 		return;
-	if (fault_replace(&server->fault, none, was))
+	if (fault_replace(fault, none, was))
 		log_fault(server, LOG_INFO, "mended", was);
 }
 
 bool
 server_fault(const struct server *server, char text[SERVER_FAULT_MAX])
 {
-	seqlock_load(&server->fault.lock, server->fault.words, text, SERVER_FAULT_MAX);
-	return text[0] != 0;
+	for (int kind = 0; kind < SERVER_FAULT_KINDS; kind++) {
+		const struct server_fault *fault = &server->faults[kind];
+
+		seqlock_load(&fault->lock, fault->words, text, SERVER_FAULT_MAX);
+		if (text[0])
+			return true;
+	}
+	return false;
 }

@@ -4,7 +4,7 @@
  * where. It is no state and says nothing about health: server_observe() does that.
  *
  * Who finds one says so as often as it likes: the log has a line for each change. Who
- * finds it mended clears it. There is one at a time: the last that was said.
+ * finds it mended clears it. There is one of a kind at a time: the last that was said.
  *
  * Owner: struct server. Thread: any; nothing here takes a lock or blocks. The caller
  * keeps the pool that the server belongs to alive meanwhile. Never allocates.
@@ -18,7 +18,14 @@ struct server;
 
 #define SERVER_FAULT_MAX 256 /* with its NUL */
 
-/* Embedded in struct server; zeroed: none. */
+/* What it is about: who finds that one thing is well knows nothing of the other. */
+enum server_fault_kind {
+	SERVER_FAULT_TLS, /* it is spoken before the server is told anything */
+	SERVER_FAULT_IDENTITY,
+	SERVER_FAULT_KINDS
+};
+
+/* Of one kind, embedded in struct server; zeroed: none. */
 struct server_fault {
 	struct seqlock lock;
 	_Atomic uint64_t words[SEQLOCK_WORDS(SERVER_FAULT_MAX)];
@@ -31,12 +38,13 @@ struct server_fault {
  * (event=fault pool= server= why=). Where another thread sets or clears it just now,
  * nothing happens.
  */
-bool server_set_fault(struct server *server, const char *why);
+bool
+server_set_fault(struct server *server, enum server_fault_kind kind, const char *why);
 
 /* Cheap where there is none. Logs the end of one (why=mended was=). */
-void server_clear_fault(struct server *server);
+void server_clear_fault(struct server *server, enum server_fault_kind kind);
 
-/* False: there is none, and the text is empty. */
+/* The first there is, by kind. False: there is none, and the text is empty. */
 bool server_fault(const struct server *server, char text[SERVER_FAULT_MAX]);
 
 #endif

@@ -193,7 +193,8 @@ look_for_identity(struct probe *probe, const struct smtp_extensions *announced)
 	stream_local(&probe->stream, &own);
 	if ((announced->set & needed) == needed)
 		return;
-	identity_note_fault(IDENTITY_NOT_ANNOUNCED, method, probe->server, &own, NULL);
+	setup_note_fault(SETUP_NOT_ANNOUNCED, identity_demand(method), probe->server,
+			 &own, NULL);
 }
 
 static void

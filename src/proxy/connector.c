@@ -50,11 +50,11 @@ why_not(enum status status, enum identity_method method, struct server *server,
 	if (status == STATUS_NO_MEMORY)
 		return "out of memory";
 	if (method == IDENTITY_TRANSPARENT && status == STATUS_INVALID)
-		return identity_note_fault(IDENTITY_FAMILY, method, server, &none,
-					   NULL);
+		return setup_note_fault(SETUP_FAMILY, identity_demand(method), server,
+					&none, NULL);
 	if (method == IDENTITY_TRANSPARENT && status == STATUS_DENIED)
-		return identity_note_fault(IDENTITY_DENIED, method, server, &none,
-					   NULL);
+		return setup_note_fault(SETUP_DENIED, identity_demand(method), server,
+					&none, NULL);
 	return blame_unreachable(server, status, now);
 }
 

@@ -259,7 +259,7 @@ leg_advance(struct leg *leg)
 
 /* The connection is of no use to anybody as long as it is not announced. */
 static void
-leave_unannounced(struct leg *leg, enum identity_fault fault)
+leave_unannounced(struct leg *leg, enum setup_fault fault)
 {
 	struct upstream *upstream = leg->upstream;
 	struct transaction *transaction = leg->transaction;
@@ -282,9 +282,9 @@ prepare_identity(struct leg *leg)
 	if (leg->upstream->pool->identity != IDENTITY_XFORWARD)
 		return true;
 	if (!(announced->set & SMTP_XFORWARD))
-		leave_unannounced(leg, IDENTITY_NOT_ANNOUNCED);
+		leave_unannounced(leg, SETUP_NOT_ANNOUNCED);
 	else if (!(announced->xforward & SMTP_ATTRIBUTE_ADDR))
-		leave_unannounced(leg, IDENTITY_NO_ADDRESS);
+		leave_unannounced(leg, SETUP_NO_ADDRESS);
 	else
 		leg->attributes = announced->xforward & XFORWARD_ATTRIBUTES;
 	return leg->attributes != 0;
@@ -360,10 +360,10 @@ identity_replied(struct leg *leg, const struct smtp_reply *reply)
 	struct upstream *upstream = leg->upstream;
 
 	if (smtp_reply_is_positive(reply))
-		server_clear_fault(upstream->server);
+		server_clear_fault(upstream->server, SERVER_FAULT_IDENTITY);
 	else
 		break_off(leg, SERVER_FAILURE_GREETING,
-			  upstream_note_fault(upstream, IDENTITY_REFUSED, reply), NULL);
+			  upstream_note_fault(upstream, SETUP_REFUSED, reply), NULL);
 }
 
 static void

@@ -440,14 +440,14 @@ upstream_release(struct upstream *upstream, bool clean)
 }
 
 const char *
-upstream_note_fault(const struct upstream *upstream, enum identity_fault fault,
+upstream_note_fault(const struct upstream *upstream, enum setup_fault fault,
 		    const struct smtp_reply *reply)
 {
 	struct endpoint own;
 
 	stream_local(&upstream->stream, &own);
-	return identity_note_fault(fault, upstream->pool->identity, upstream->server,
-				   &own, reply);
+	return setup_note_fault(fault, identity_demand(upstream->pool->identity),
+				upstream->server, &own, reply);
 }
 
 void

@@ -48,7 +48,7 @@ take_refusal(struct upstream *upstream, const char *what,
 
 /* Its set-up does not go with the identity: it is not used for this client. */
 static void
-refuse_identity(struct upstream *upstream, enum identity_fault fault,
+refuse_identity(struct upstream *upstream, enum setup_fault fault,
 		const struct smtp_reply *reply)
 {
 	upstream_fail(upstream, SERVER_FAILURE_GREETING,
@@ -127,7 +127,7 @@ be_ready(struct upstream *upstream)
 {
 	tally_add(&upstream->server->counters.connects, 1);
 	if (upstream->personal && upstream->pool->identity != IDENTITY_TRANSPARENT)
-		server_clear_fault(upstream->server);
+		server_clear_fault(upstream->server, SERVER_FAULT_IDENTITY);
 	upstream->state = UPSTREAM_LEASED;
 	upstream_await_nothing(upstream);
 	leg_ready(upstream->leg);
@@ -164,11 +164,11 @@ introduce(struct upstream *upstream)
 	const struct smtp_extensions *announced = &upstream->extensions;
 
 	if (!(announced->set & SMTP_XCLIENT)) {
-		refuse_identity(upstream, IDENTITY_NOT_ANNOUNCED, NULL);
+		refuse_identity(upstream, SETUP_NOT_ANNOUNCED, NULL);
 		return;
 	}
 	if (!(announced->xclient & SMTP_ATTRIBUTE_ADDR)) {
-		refuse_identity(upstream, IDENTITY_NO_ADDRESS, NULL);
+		refuse_identity(upstream, SETUP_NO_ADDRESS, NULL);
 		return;
 	}
 	upstream->introduced = true;
@@ -183,7 +183,7 @@ take_identity(struct upstream *upstream, const struct smtp_reply *reply)
 	if (reply->code == 220)
 		say_hello(upstream);
 	else
-		refuse_identity(upstream, IDENTITY_REFUSED, reply);
+		refuse_identity(upstream, SETUP_REFUSED, reply);
 }
 
 static void
@@ -219,7 +219,7 @@ take_hello(struct upstream *upstream, const struct smtp_reply *reply)
 	}
 	if (reply->code == 500 || reply->code == 502) {
 		if (identity_is_told_first(upstream->pool->identity)) {
-			refuse_identity(upstream, IDENTITY_NOT_TAKEN, reply);
+			refuse_identity(upstream, SETUP_NOT_TAKEN, reply);
 			return;
 		}
 	}

@@ -55,9 +55,9 @@ take_step(struct server *server, const struct conversation *row, unsigned at)
 	unsigned lines;
 
 	if (step->why)
-		changed = server_set_fault(server, step->why);
+		changed = server_set_fault(server, SERVER_FAULT_IDENTITY, step->why);
 	else
-		server_clear_fault(server);
+		server_clear_fault(server, SERVER_FAULT_IDENTITY);
 	lines = fleet_journal(line, sizeof(line));
 	found = server_fault(server, text);
 	if (found != (step->text != NULL) || strcmp(text, found ? step->text : "") != 0)
@@ -96,13 +96,37 @@ test_longest(void **state)
 	fleet_open_weights(&fleet, "round-robin", &weight, 1);
 	memset(why, 'x', sizeof(why));
 	why[SERVER_FAULT_MAX] = 0;
-	assert_true(server_set_fault(fleet.servers[0], why));
+	assert_true(server_set_fault(fleet.servers[0], SERVER_FAULT_IDENTITY, why));
 	assert_true(server_fault(fleet.servers[0], text));
 	assert_int_equal(strlen(text), SERVER_FAULT_MAX - 1);
 	why[SERVER_FAULT_MAX - 1] = 0;
-	assert_false(server_set_fault(fleet.servers[0], why));
+	assert_false(server_set_fault(fleet.servers[0], SERVER_FAULT_IDENTITY, why));
 	why[SERVER_FAULT_MAX - 2] = 0;
-	assert_true(server_set_fault(fleet.servers[0], why));
+	assert_true(server_set_fault(fleet.servers[0], SERVER_FAULT_IDENTITY, why));
+	fleet_close(&fleet);
+}
+
+/* Who mends one thing says nothing of the other. */
+static void
+test_kinds(void **state)
+{
+	static const uint32_t weight = 1;
+	char text[SERVER_FAULT_MAX];
+	struct fleet fleet;
+	struct server *server;
+
+	(void)state;
+	fleet_open_weights(&fleet, "round-robin", &weight, 1);
+	server = fleet.servers[0];
+	assert_true(server_set_fault(server, SERVER_FAULT_IDENTITY, "no XCLIENT"));
+	assert_true(server_set_fault(server, SERVER_FAULT_TLS, "no STARTTLS"));
+	assert_true(server_fault(server, text));
+	assert_string_equal(text, "no STARTTLS");
+	server_clear_fault(server, SERVER_FAULT_TLS);
+	assert_true(server_fault(server, text));
+	assert_string_equal(text, "no XCLIENT");
+	server_clear_fault(server, SERVER_FAULT_IDENTITY);
+	assert_false(server_fault(server, text));
 	fleet_close(&fleet);
 }
 
@@ -114,7 +138,7 @@ test_no_state(void **state)
 
 	(void)state;
 	fleet_open_weights(&fleet, "round-robin", &weight, 1);
-	server_set_fault(fleet.servers[0], "no XCLIENT");
+	server_set_fault(fleet.servers[0], SERVER_FAULT_IDENTITY, "no XCLIENT");
 	assert_true(server_is_up(fleet.servers[0], FLEET_NOW));
 	assert_int_equal(fleet_pick(&fleet, 0, 0), 0);
 	fleet_close(&fleet);
@@ -131,7 +155,7 @@ test_without_a_pool(void **state)
 	(void)state;
 	assert_non_null(server);
 	assert_false(server_fault(server, text));
-	assert_true(server_set_fault(server, "no XCLIENT"));
+	assert_true(server_set_fault(server, SERVER_FAULT_IDENTITY, "no XCLIENT"));
 	assert_true(server_fault(server, text));
 	server_unref(server);
 }
@@ -166,9 +190,10 @@ speak(void *argument)
 
 	memset(why, speaker->letter, SERVER_FAULT_MAX - 1);
 	for (int i = 0; i < ROUNDS; i++) {
-		speaker->changes += server_set_fault(speaker->server, why);
+		speaker->changes +=
+			server_set_fault(speaker->server, SERVER_FAULT_IDENTITY, why);
 		if (speaker->clears)
-			server_clear_fault(speaker->server);
+			server_clear_fault(speaker->server, SERVER_FAULT_IDENTITY);
 	}
 	return NULL;
 }
@@ -262,6 +287,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_conversations),
 		cmocka_unit_test(test_longest),
+		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_no_state),
 		cmocka_unit_test(test_without_a_pool),
 		cmocka_unit_test(test_threads_differ),

@@ -1,0 +1,42 @@
+/*
+ * setup: what a server must be set up to do for the way in which its pool sends mail. A
+ * server that is not is not used so; what is wrong is noted at the server, with the
+ * place where it is to be mended, and logged once.
+ * Thread: any. Never allocates.
+ */
+#ifndef EVENPOST_CONFIG_SETUP_H
+#define EVENPOST_CONFIG_SETUP_H
+
+#include "balance/server_fault.h"
+#include "smtp/reply.h"
+
+struct endpoint;
+struct server;
+
+enum setup_fault {
+	SETUP_NOT_ANNOUNCED, /* XCLIENT, XFORWARD: not in the reply to EHLO */
+	SETUP_NO_ADDRESS,    /* announced, but without ADDR */
+	SETUP_REFUSED,       /* announced, and answered with reply */
+	SETUP_NOT_TAKEN,     /* PROXY: the header was taken for a command */
+	SETUP_FAMILY,        /* transparent: IPv4 and IPv6 do not meet */
+	SETUP_DENIED,        /* transparent: the system does not let us */
+	SETUP_FAULT_COUNT
+};
+
+/* What is demanded of the server. */
+struct setup_demand {
+	enum server_fault_kind kind;
+	const char *what; /* as a fault names it */
+	const char *cure; /* where it is to be mended */
+};
+
+/*
+ * Notes it at the server. own: our address towards it, of length 0 where there is none
+ * yet. reply: what the server said, or NULL. Returns a few words for it: why another
+ * server is tried.
+ */
+const char *setup_note_fault(enum setup_fault fault, const struct setup_demand *demand,
+			     struct server *server, const struct endpoint *own,
+			     const struct smtp_reply *reply);
+
+#endif
