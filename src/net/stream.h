@@ -110,6 +110,9 @@ stream_is_tls(const struct stream *stream)
 
 /* Why the handshake, a read or a write was lost; valid until the next of them. */
 const char *stream_tls_error(const struct stream *stream);
+/* What is wrong with the certificate of a server that has to show a good one, as far as
+   it was seen: in OpenSSL's words; NULL: nothing. */
+const char *stream_tls_verdict(const struct stream *stream);
 /* After the handshake; the facts borrow from the stream until it is closed. */
 void stream_tls_facts(const struct stream *stream, struct tls_facts *facts);
 

@@ -252,6 +252,19 @@ stream_tls_error(const struct stream *stream)
 	return stream->tls->error ? stream->tls->error : "no reason given";
 }
 
+const char *
+stream_tls_verdict(const struct stream *stream)
+{
+	const struct stream_tls *tls = stream->tls;
+	long verdict;
+
+	assert(tls);
+	verdict = SSL_get_verify_result(tls->openssl);
+	if (!tls->context->verifies || verdict == X509_V_OK)
+		return NULL;
+	return X509_verify_cert_error_string(verdict);
+}
+
 void
 stream_tls_facts(const struct stream *stream, struct tls_facts *facts)
 {

@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <time.h>
 
 static struct span
 span_of_string(const char *string)
@@ -9,8 +10,8 @@ span_of_string(const char *string)
 	return string ? span_from_string(string) : span_of("", 0);
 }
 
-static void
-subject_print(struct tls_facts *facts, const X509_NAME *name)
+static struct span
+name_print(const X509_NAME *name, char room[TLS_FACTS_ROOM])
 {
 	BIO *memory = BIO_new(BIO_s_mem());
 	int length = 0;
@@ -18,10 +19,9 @@ subject_print(struct tls_facts *facts, const X509_NAME *name)
 	/* without the flag that would escape what is not ASCII: it is UTF-8 */
 	if (memory && X509_NAME_print_ex(memory, name, 0,
 					 XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0)
-		length = BIO_read(memory, facts->subject_room,
-				  sizeof(facts->subject_room));
-	facts->subject = span_of(facts->subject_room, length > 0 ? (size_t)length : 0);
+		length = BIO_read(memory, room, TLS_FACTS_ROOM);
 	BIO_free(memory);
+	return span_of(room, length > 0 ? (size_t)length : 0);
 }
 
 static void
@@ -44,6 +44,28 @@ common_name_copy(struct tls_facts *facts, const X509_NAME *name)
 	OPENSSL_free(utf8);
 }
 
+int64_t
+tls_certificate_end(const X509 *certificate)
+{
+	struct tm broken_down;
+
+	if (!ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &broken_down))
+		return 0;
+	return timegm(&broken_down);
+}
+
+static void
+certificate_read(struct tls_facts *facts, const X509 *certificate)
+{
+	const X509_NAME *subject = X509_get_subject_name(certificate);
+
+	facts->subject = name_print(subject, facts->subject_room);
+	facts->issuer =
+		name_print(X509_get_issuer_name(certificate), facts->issuer_room);
+	facts->ends = tls_certificate_end(certificate);
+	common_name_copy(facts, subject);
+}
+
 void
 tls_facts_read(struct tls_facts *facts, SSL *session)
 {
@@ -56,10 +78,9 @@ tls_facts_read(struct tls_facts *facts, SSL *session)
 	facts->resumed = SSL_session_reused(session);
 	facts->has_certificate = certificate != NULL;
 	facts->verified = certificate && SSL_get_verify_result(session) == X509_V_OK;
-	facts->subject = facts->common_name = span_of("", 0);
-	if (certificate) {
-		subject_print(facts, X509_get_subject_name(certificate));
-		common_name_copy(facts, X509_get_subject_name(certificate));
-	}
+	facts->subject = facts->issuer = facts->common_name = span_of("", 0);
+	facts->ends = 0;
+	if (certificate)
+		certificate_read(facts, certificate);
 	ERR_clear_error();
 }

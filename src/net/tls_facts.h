@@ -7,7 +7,13 @@
 
 #include "base/span.h"
 
+#include <stdint.h>
+
 struct ssl_st;
+struct x509_st;
+
+/* Octets of a name, at most. */
+#define TLS_FACTS_ROOM 256
 
 /*
  * The spans borrow from the session and from this struct: it is not copied. The name
@@ -22,12 +28,19 @@ struct tls_facts {
 	bool has_certificate;
 	bool verified;       /* against the authorities; false without one */
 	struct span subject; /* RFC 2253, cut where it is longer; UTF-8, escaped */
+	struct span issuer;  /* likewise */
+	int64_t ends;        /* seconds since 1970 */
 	struct span
 		common_name; /* UTF-8; empty: none, or more than there is room for */
-	char subject_room[256];
-	char common_name_room[256];
+	char subject_room[TLS_FACTS_ROOM];
+	char issuer_room[TLS_FACTS_ROOM];
+	char common_name_room[TLS_FACTS_ROOM];
 };
 
 void tls_facts_read(struct tls_facts *facts, struct ssl_st *session);
+
+/* For net alone. When a certificate ends, in seconds since 1970; 0: that cannot be
+   read, and nobody can trust it. */
+int64_t tls_certificate_end(const struct x509_st *certificate);
 
 #endif

@@ -1,6 +1,7 @@
 #include "net/tls_material.h"
 
 #include "base/arena.h"
+#include "net/tls_facts.h"
 #include "net/tls_pem.h"
 
 #include <assert.h>
@@ -157,24 +158,12 @@ no_memory(struct tls_fault *fault)
 	return tls_fault_set(fault, STATUS_NO_MEMORY, "out of memory");
 }
 
-static int64_t
-seconds_of(const ASN1_TIME *time)
-{
-	struct tm broken_down;
-
-	/* a time that cannot be read is one that nobody can trust */
-	if (!ASN1_TIME_to_tm(time, &broken_down))
-		return 0;
-	return timegm(&broken_down);
-}
-
 static void
 pair_find_expiry(struct pair *pair)
 {
-	pair->expiry = seconds_of(X509_get0_notAfter(pair->certificate));
+	pair->expiry = tls_certificate_end(pair->certificate);
 	for (int i = 0; i < sk_X509_num(pair->chain); i++) {
-		int64_t expiry =
-			seconds_of(X509_get0_notAfter(sk_X509_value(pair->chain, i)));
+		int64_t expiry = tls_certificate_end(sk_X509_value(pair->chain, i));
 
 		if (expiry < pair->expiry)
 			pair->expiry = expiry;

@@ -95,6 +95,7 @@ shows(void **state)
 	stream_tls_facts(&scene.client.stream, &facts);
 	assert_span(facts.common_name, row->common_name);
 	assert_false(facts.verified);
+	assert_null(stream_tls_verdict(&scene.client.stream));
 	stream_tls_facts(&scene.server.stream, &facts);
 	assert_span(facts.version, "TLSv1.3");
 	assert_span(facts.cipher, "TLS_AES_256_GCM_SHA384");
@@ -158,12 +159,16 @@ believes(void **state)
 	if (row->says) {
 		assert_int_equal(scene.client.shaken, STATUS_LOST);
 		assert_says(&scene.client, row->says);
+		assert_string_equal(stream_tls_verdict(&scene.client.stream),
+				    strstr(row->says, ": ") + 2);
 		assert_int_equal(scene.server.shaken, STATUS_LOST);
 		assert_says(&scene.server, "alert");
 	} else {
 		assert_int_equal(scene.client.shaken, STATUS_OK);
 		stream_tls_facts(&scene.client.stream, &facts);
 		assert_true(facts.verified);
+		assert_null(stream_tls_verdict(&scene.client.stream));
+		assert_int_equal(facts.ends, pki_end());
 	}
 	scene_close(&scene);
 	tls_client_free(client);
@@ -182,20 +187,21 @@ struct client_row {
 	bool has_certificate;
 	bool verified;
 	const char *subject;
+	const char *issuer;
 };
 
 static const struct client_row client_rows[] = {
-	{"off: none", TLS_VERIFY_OFF, NULL, NULL, false, false, ""},
-	{"off: not asked for", TLS_VERIFY_OFF, "client", NULL, false, false, ""},
-	{"optional: none", TLS_VERIFY_OPTIONAL, NULL, NULL, false, false, ""},
+	{"off: none", TLS_VERIFY_OFF, NULL, NULL, false, false, "", ""},
+	{"off: not asked for", TLS_VERIFY_OFF, "client", NULL, false, false, "", ""},
+	{"optional: none", TLS_VERIFY_OPTIONAL, NULL, NULL, false, false, "", ""},
 	{"optional: a good one", TLS_VERIFY_OPTIONAL, "client", NULL, true, true,
-	 "CN=client,O=Test"},
+	 "CN=client,O=Test", "CN=Test authority,O=Test"},
 	{"optional: another authority's", TLS_VERIFY_OPTIONAL, "stranger", NULL, true,
-	 false, "CN=stranger,O=Test"},
+	 false, "CN=stranger,O=Test", "CN=Other authority,O=Test"},
 	{"optional: expired", TLS_VERIFY_OPTIONAL, "expired", NULL, true, false,
-	 "CN=mx.test,O=Test"},
+	 "CN=mx.test,O=Test", "CN=Test authority,O=Test"},
 	{"required: a good one", TLS_VERIFY_REQUIRED, "client", NULL, true, true,
-	 "CN=client,O=Test"},
+	 "CN=client,O=Test", "CN=Test authority,O=Test"},
 	{"required: none", TLS_VERIFY_REQUIRED, NULL,
 	 "peer did not return a certificate", false, false, ""},
 	{"required: another authority's", TLS_VERIFY_REQUIRED, "stranger",
@@ -214,6 +220,7 @@ assert_client_facts(const struct client_row *row, bool resumed)
 	assert_int_equal(facts.has_certificate, row->has_certificate);
 	assert_int_equal(facts.verified, row->verified);
 	assert_span(facts.subject, row->subject);
+	assert_span(facts.issuer, row->issuer);
 	assert_int_equal(facts.resumed, resumed);
 }
 
