@@ -19,6 +19,7 @@ server_failure_name(enum server_failure failure)
 		[SERVER_FAILURE_LOST] = "lost",
 		[SERVER_FAILURE_4XX] = "4xx",
 		[SERVER_FAILURE_5XX] = "5xx",
+		[SERVER_FAILURE_TLS] = "tls",
 	};
 
 	assert(failure < SERVER_FAILURE_COUNT);

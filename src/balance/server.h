@@ -38,6 +38,7 @@ enum server_failure {
 	SERVER_FAILURE_LOST, /* a connection that had been made broke */
 	SERVER_FAILURE_4XX,  /* to a message or recipient; not the server's fault */
 	SERVER_FAILURE_5XX,
+	SERVER_FAILURE_TLS, /* there is none as the pool wants it */
 	SERVER_FAILURE_COUNT
 };
 

@@ -1,6 +1,7 @@
 #include "config/setup.h"
 
 #include "balance/server.h"
+#include "config/snapshot.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -8,11 +9,17 @@
 /* What a fault that came with a reply quotes of it: octets. */
 #define QUOTED 80
 
+const struct setup_demand setup_starttls = {
+	SERVER_FAULT_TLS, "STARTTLS",
+	"let it have a certificate, and offer TLS to us (smtpd_tls_security_level = "
+	"may, tls_advertise_hosts)"};
+
 /* What is said of the server, before what is demanded and our own address. */
 static const struct {
 	const char *words; /* why another one is tried */
 	const char *verb;
 	const char *preposition;
+	const char *cure; /* NULL: that of the demand */
 } faults[SETUP_FAULT_COUNT] = {
 	[SETUP_NOT_ANNOUNCED] = {"identity not announced", "does not announce", "to"},
 	[SETUP_NO_ADDRESS] = {"identity not announced",
@@ -23,6 +30,12 @@ static const struct {
 			  "by"},
 	[SETUP_DENIED] = {"no right to use the client's address",
 			  "can not be reached from", "by"},
+	[SETUP_STARTTLS_NOWHERE] = {"STARTTLS not offered", "does not offer", "to"},
+	[SETUP_STARTTLS_REFUSED] = {"STARTTLS refused", "offers, and then refuses,",
+				    "to"},
+	[SETUP_STARTTLS_ANSWERED] =
+		{"spoke before the handshake", "says more than its reply to", "to",
+		 "see whether somebody on the way puts words in its mouth"},
 };
 
 const char *
@@ -30,6 +43,7 @@ setup_note_fault(enum setup_fault fault, const struct setup_demand *demand,
 		 struct server *server, const struct endpoint *own,
 		 const struct smtp_reply *reply)
 {
+	const char *cure = faults[fault].cure ? faults[fault].cure : demand->cure;
 	char address[ENDPOINT_TEXT_MAX] = "this machine";
 	char said[QUOTED + sizeof(" ()")] = "";
 	char why[SERVER_FAULT_MAX];
@@ -42,7 +56,43 @@ setup_note_fault(enum setup_fault fault, const struct setup_demand *demand,
 			 SPAN_ARGS(span_take(smtp_reply_first_line(reply), QUOTED)));
 	snprintf(why, sizeof(why), "%s %s %s %s %s: %s%s", server->name,
 		 faults[fault].verb, demand->what, faults[fault].preposition, address,
-		 demand->cure, said);
+		 cure, said);
 	server_set_fault(server, demand->kind, why);
 	return faults[fault].words;
+}
+
+void
+setup_note_certificate(const struct pool_snapshot *pool, struct server *server,
+		       const char *verdict)
+{
+	char why[SERVER_FAULT_MAX];
+
+	snprintf(why, sizeof(why), "%s: %s: its certificate has to be good for %.*s",
+		 server->name, verdict, SPAN_ARGS(setup_tls_name(pool, server)));
+	server_set_fault(server, SERVER_FAULT_TLS, why);
+}
+
+/* Of HOST:PORT; without the brackets of "[::1]:25", and the dot of "a.example.:25". */
+static struct span
+host_of(struct span address)
+{
+	struct span host = span_take(address, span_find_last(address, ':'));
+
+	if (span_starts(host, SPAN("[")))
+		host = span_take(span_skip(host, 1), host.length - 2);
+	else if (host.length > 1 && host.at[host.length - 1] == '.')
+		host.length--;
+	return host;
+}
+
+struct span
+setup_tls_name(const struct pool_snapshot *pool, const struct server *server)
+{
+	struct span address = span_from_string(server->address_text);
+
+	if (!span_is_empty(pool->tls_name))
+		return pool->tls_name;
+	if (span_starts(address, SPAN("unix:")))
+		return span_of("", 0);
+	return host_of(address);
 }

@@ -11,15 +11,19 @@
 #include "smtp/reply.h"
 
 struct endpoint;
+struct pool_snapshot;
 struct server;
 
 enum setup_fault {
-	SETUP_NOT_ANNOUNCED, /* XCLIENT, XFORWARD: not in the reply to EHLO */
-	SETUP_NO_ADDRESS,    /* announced, but without ADDR */
-	SETUP_REFUSED,       /* announced, and answered with reply */
-	SETUP_NOT_TAKEN,     /* PROXY: the header was taken for a command */
-	SETUP_FAMILY,        /* transparent: IPv4 and IPv6 do not meet */
-	SETUP_DENIED,        /* transparent: the system does not let us */
+	SETUP_NOT_ANNOUNCED,     /* XCLIENT, XFORWARD: not in the reply to EHLO */
+	SETUP_NO_ADDRESS,        /* announced, but without ADDR */
+	SETUP_REFUSED,           /* announced, and answered with reply */
+	SETUP_NOT_TAKEN,         /* PROXY: the header was taken for a command */
+	SETUP_FAMILY,            /* transparent: IPv4 and IPv6 do not meet */
+	SETUP_DENIED,            /* transparent: the system does not let us */
+	SETUP_STARTTLS_NOWHERE,  /* not in the reply to EHLO */
+	SETUP_STARTTLS_REFUSED,  /* offered, and answered with reply */
+	SETUP_STARTTLS_ANSWERED, /* more than a reply to it came in clear */
 	SETUP_FAULT_COUNT
 };
 
@@ -30,6 +34,8 @@ struct setup_demand {
 	const char *cure; /* where it is to be mended */
 };
 
+extern const struct setup_demand setup_starttls;
+
 /*
  * Notes it at the server. own: our address towards it, of length 0 where there is none
  * yet. reply: what the server said, or NULL. Returns a few words for it: why another
@@ -38,5 +44,16 @@ struct setup_demand {
 const char *setup_note_fault(enum setup_fault fault, const struct setup_demand *demand,
 			     struct server *server, const struct endpoint *own,
 			     const struct smtp_reply *reply);
+
+/* Its certificate is not to be trusted; verdict: what is wrong, in OpenSSL's words. */
+void setup_note_certificate(const struct pool_snapshot *pool, struct server *server,
+			    const char *verdict);
+
+/*
+ * What a server is called in TLS: tls-name, else the host of its address as configured;
+ * empty where that is a UNIX socket. Borrowed from the two.
+ */
+struct span
+setup_tls_name(const struct pool_snapshot *pool, const struct server *server);
 
 #endif
