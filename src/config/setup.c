@@ -62,14 +62,23 @@ setup_note_fault(enum setup_fault fault, const struct setup_demand *demand,
 }
 
 void
-setup_note_certificate(const struct pool_snapshot *pool, struct server *server,
-		       const char *verdict)
+setup_note_certificate(struct server *server, struct span name, const char *verdict)
 {
 	char why[SERVER_FAULT_MAX];
 
 	snprintf(why, sizeof(why), "%s: %s: its certificate has to be good for %.*s",
-		 server->name, verdict, SPAN_ARGS(setup_tls_name(pool, server)));
+		 server->name, verdict, SPAN_ARGS(name));
 	server_set_fault(server, SERVER_FAULT_TLS, why);
+}
+
+void
+setup_note_fallback(struct server *server, const char *why)
+{
+	char text[SERVER_FAULT_MAX];
+
+	snprintf(text, sizeof(text), "%s gets mail in clear, by tls-fallback: %s",
+		 server->name, why);
+	server_set_fault(server, SERVER_FAULT_TLS, text);
 }
 
 /* Of HOST:PORT; without the brackets of "[::1]:25", and the dot of "a.example.:25". */

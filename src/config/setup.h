@@ -45,9 +45,12 @@ const char *setup_note_fault(enum setup_fault fault, const struct setup_demand *
 			     struct server *server, const struct endpoint *own,
 			     const struct smtp_reply *reply);
 
-/* Its certificate is not to be trusted; verdict: what is wrong, in OpenSSL's words. */
-void setup_note_certificate(const struct pool_snapshot *pool, struct server *server,
-			    const char *verdict);
+/* Its certificate is not to be trusted for the name; verdict: why, in OpenSSL's words.
+ */
+void
+setup_note_certificate(struct server *server, struct span name, const char *verdict);
+/* It gets mail in clear, since TLS fails with it and the pool lets it be so. */
+void setup_note_fallback(struct server *server, const char *why);
 
 /*
  * What a server is called in TLS: tls-name, else the host of its address as configured;

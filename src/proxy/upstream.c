@@ -4,8 +4,10 @@
 #include "proxy/connector.h"
 #include "proxy/leg.h"
 #include "proxy/session.h"
+#include "proxy/transaction.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 /* For a window of content in blocks, the commands before it and the end behind it. */
 #define VECTORS 20
@@ -120,6 +122,7 @@ take_reply(struct upstream *upstream, enum smtp_step step,
 	switch (upstream->state) {
 	case UPSTREAM_GREETING:
 	case UPSTREAM_HELLO:
+	case UPSTREAM_STARTTLS:
 	case UPSTREAM_IDENTITY:
 		upstream_take_opening(upstream, reply);
 		break;
@@ -152,6 +155,24 @@ speaks_out_of_turn(const struct upstream *upstream, enum smtp_step step,
 	       !span_is_empty(input);
 }
 
+static void
+fail_out_of_turn(struct upstream *upstream, enum smtp_step step)
+{
+	if (step == SMTP_STEP_STARTTLS)
+		upstream_spoke_before_tls(upstream);
+	else
+		upstream_fail(upstream, SERVER_FAILURE_LOST, "spoke out of turn");
+}
+
+static void
+fail_broken(struct upstream *upstream)
+{
+	if (upstream->state == UPSTREAM_HANDSHAKE)
+		upstream_spoke_before_tls(upstream);
+	else
+		upstream_fail(upstream, SERVER_FAILURE_LOST, "broken or unasked reply");
+}
+
 /* Takes all replies that are complete; false when the connection was closed meanwhile.
  */
 static bool
@@ -164,8 +185,7 @@ take_replies(struct upstream *upstream, struct span *input)
 		switch (smtp_client_next(&upstream->smtp, input, &step, &reply)) {
 		case SMTP_CLIENT_REPLY:
 			if (speaks_out_of_turn(upstream, step, *input)) {
-				upstream_fail(upstream, SERVER_FAILURE_LOST,
-					      "spoke out of turn");
+				fail_out_of_turn(upstream, step);
 				return false;
 			}
 			take_reply(upstream, step, &reply);
@@ -175,8 +195,7 @@ take_replies(struct upstream *upstream, struct span *input)
 		case SMTP_CLIENT_MORE:
 			return true;
 		case SMTP_CLIENT_BROKEN:
-			upstream_fail(upstream, SERVER_FAILURE_LOST,
-				      "broken or unasked reply");
+			fail_broken(upstream);
 			return false;
 		}
 	}
@@ -211,15 +230,30 @@ take_bytes(struct upstream *upstream, struct span bytes)
 	return true;
 }
 
+/* With TLS there may be a reason: a certificate of ours that it does not like, or an
+   end that anybody could have made. */
+static void
+fail_lost(struct upstream *upstream, enum status status)
+{
+	char why[UPSTREAM_WHY_MAX] = "connection lost";
+
+	if (status == STATUS_LOST && stream_is_tls(&upstream->stream))
+		snprintf(why, sizeof(why), "connection lost: %s",
+			 stream_tls_error(&upstream->stream));
+	upstream_fail(upstream, SERVER_FAILURE_LOST, why);
+}
+
 /* Reads until there is nothing; false when the connection was closed meanwhile. */
 static bool
 receive(struct upstream *upstream)
 {
 	while (stream_is_readable(&upstream->stream)) {
 		size_t count;
+		enum status status =
+			stream_read(&upstream->stream, upstream->worker->scratch,
+				    LIMIT_READ, &count);
 
-		switch (stream_read(&upstream->stream, upstream->worker->scratch,
-				    LIMIT_READ, &count)) {
+		switch (status) {
 		case STATUS_OK:
 			if (!take_bytes(upstream,
 					span_of(upstream->worker->scratch, count)))
@@ -228,7 +262,7 @@ receive(struct upstream *upstream)
 		case STATUS_AGAIN:
 			return true;
 		default:
-			upstream_fail(upstream, SERVER_FAILURE_LOST, "connection lost");
+			fail_lost(upstream, status);
 			return false;
 		}
 	}
@@ -261,6 +295,8 @@ on_ready(struct stream *stream)
 	struct upstream *upstream = CONTAINER_OF(stream, struct upstream, stream);
 
 	if (upstream->state == UPSTREAM_CONNECTING && !finish_connecting(upstream))
+		return;
+	if (upstream->state == UPSTREAM_HANDSHAKE && !upstream_shake_hands(upstream))
 		return;
 	if (!receive(upstream))
 		return;
@@ -310,7 +346,7 @@ flush_once(struct upstream *upstream)
 	default:
 		/* a refusal may stand in what it sent before it closed */
 		if (receive(upstream))
-			upstream_fail(upstream, SERVER_FAILURE_LOST, "connection lost");
+			fail_lost(upstream, STATUS_LOST);
 		return false;
 	}
 }
@@ -325,6 +361,8 @@ flush(struct loop_task *task)
 		return;
 	while (flush_once(upstream))
 		;
+	if (upstream->state == UPSTREAM_HANDSHAKE && buffer_is_empty(&upstream->output))
+		upstream_shake_hands(upstream);
 	if (upstream->state != UPSTREAM_CLOSED && upstream->leg &&
 	    buffer_is_empty(&upstream->output))
 		leg_flushed(upstream->leg);
@@ -342,7 +380,11 @@ on_timeout(struct timer *timer)
 	case UPSTREAM_GREETING:
 		upstream_fail(upstream, SERVER_FAILURE_GREETING, "no greeting in time");
 		break;
+	case UPSTREAM_HANDSHAKE:
+		upstream_handshake_timed_out(upstream);
+		break;
 	case UPSTREAM_HELLO:
+	case UPSTREAM_STARTTLS:
 	case UPSTREAM_IDENTITY:
 	case UPSTREAM_LEASED:
 		upstream_fail(upstream, SERVER_FAILURE_TIMEOUT, "no reply in time");
@@ -405,6 +447,25 @@ upstream_open(struct session *session, const struct pool_snapshot *pool,
 	upstream_free(upstream);
 	server_connection_put(server);
 	return NULL;
+}
+
+void
+upstream_start_over_in_clear(struct upstream *upstream)
+{
+	struct worker *worker = upstream->worker;
+	const struct session *session = upstream->leg->transaction->session;
+	const char *why;
+
+	stream_close(&upstream->stream);
+	smtp_client_init(&upstream->smtp);
+	upstream->state = UPSTREAM_CONNECTING;
+	upstream->in_clear = true;
+	if (connector_start(&upstream->stream, &worker->loop, upstream->pool,
+			    upstream->server, &session->client, on_ready,
+			    &why) == STATUS_OK)
+		upstream_await(upstream, upstream->pool->timeouts.connect);
+	else
+		upstream_lose(upstream, SERVER_FAILURE_CONNECT, why, NULL);
 }
 
 void

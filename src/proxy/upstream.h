@@ -5,8 +5,10 @@
  *
  *     CONNECTING → GREETING → HELLO → LEASED ⇄ RESETTING → IDLE → LEASED …
  *                                ⇅
- *                             IDENTITY
+ *                   STARTTLS → HANDSHAKE, IDENTITY
  *     any → QUITTING → CLOSED, any → CLOSED
+ *
+ * With tls: implicit the handshake comes between the connect and the greeting.
  *
  * Where the pool's identity tells the server who the client is, it tells it of one, and
  * the connection is that session's alone: personal. When the session ends, or is
@@ -31,7 +33,9 @@ enum upstream_state {
 	UPSTREAM_CONNECTING,
 	UPSTREAM_GREETING,
 	UPSTREAM_HELLO,
-	UPSTREAM_IDENTITY, /* XCLIENT was sent; EHLO again follows */
+	UPSTREAM_STARTTLS,  /* STARTTLS was sent */
+	UPSTREAM_HANDSHAKE, /* of TLS, or the PROXY header before it is on its way */
+	UPSTREAM_IDENTITY,  /* XCLIENT was sent; EHLO again follows */
 	UPSTREAM_LEASED,
 	UPSTREAM_RESETTING, /* an aborted transaction is cleaned up; nobody's yet */
 	UPSTREAM_IDLE,
@@ -61,6 +65,7 @@ struct upstream {
 	uint32_t attributes; /* of XCLIENT, still to be told: enum smtp_attribute */
 	bool personal;       /* told, or to be told, of one client */
 	bool introduced;     /* XCLIENT has begun */
+	bool in_clear;       /* it goes without TLS, which the pool may have */
 	bool reused;         /* the lease began on a warm connection */
 	bool answered;       /* a reply came in this lease */
 	bool said_helo;      /* EHLO was refused, HELO is tried */

@@ -1,6 +1,7 @@
 /*
- * What the files of upstream share: upstream.c (its life, its bytes, who has it) and
- * upstream_opening.c (all that is said before a leg may use it).
+ * What the files of upstream share: upstream.c (its life, its bytes, who has it),
+ * upstream_opening.c (all that is said before a leg may use it) and upstream_tls.c (how
+ * TLS comes about).
  */
 #ifndef EVENPOST_PROXY_UPSTREAM_INTERNAL_H
 #define EVENPOST_PROXY_UPSTREAM_INTERNAL_H
@@ -14,9 +15,38 @@ void upstream_lose(struct upstream *upstream, enum server_failure failure,
 void
 upstream_fail(struct upstream *upstream, enum server_failure failure, const char *why);
 
+/* Makes it anew, to the same server for the same leg, and from now on in clear. */
+void upstream_start_over_in_clear(struct upstream *upstream);
+
+/* ---- upstream_opening.c ---- */
+
+/* "greeting: 554 no service": on the caller's stack. */
+#define UPSTREAM_WHY_MAX 256
+void upstream_print_why(char why[UPSTREAM_WHY_MAX], const char *what,
+			const struct smtp_reply *reply);
 /* The connection is made: what comes before anything else is sent. False: it ended. */
 bool upstream_begin_opening(struct upstream *upstream);
-/* A reply in GREETING, HELLO or IDENTITY. */
+/* A reply in GREETING, HELLO, STARTTLS or IDENTITY. */
 void upstream_take_opening(struct upstream *upstream, const struct smtp_reply *reply);
+/* EHLO, or what is said in its place. */
+void upstream_say_hello(struct upstream *upstream);
+/* EHLO is answered, and there is TLS, or is to be none. */
+void upstream_opening_go_on(struct upstream *upstream);
+/* The server will not have us: see upstream_opening.c for who is to blame. */
+void upstream_take_refusal(struct upstream *upstream, const char *what,
+			   const struct smtp_reply *reply);
+
+/* ---- upstream_tls.c ---- */
+
+/* EHLO is answered in clear: is STARTTLS to follow? */
+bool upstream_wants_starttls(const struct upstream *upstream);
+/* Says STARTTLS, or decides about a server that does not offer it. */
+void upstream_say_starttls(struct upstream *upstream);
+void upstream_take_starttls(struct upstream *upstream, const struct smtp_reply *reply);
+/* Something came in clear behind the reply to STARTTLS. */
+void upstream_spoke_before_tls(struct upstream *upstream);
+/* In HANDSHAKE: gets on with it. True: it is done. */
+bool upstream_shake_hands(struct upstream *upstream);
+void upstream_handshake_timed_out(struct upstream *upstream);
 
 #endif

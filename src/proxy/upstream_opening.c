@@ -1,7 +1,8 @@
 /*
  * upstream_opening: from the connect to the first transaction.
  *
- *     [PROXY header] greeting, EHLO, [XCLIENT, EHLO again, as often as it takes]
+ *     [PROXY header] [TLS] greeting, EHLO, [STARTTLS, TLS, EHLO again],
+ *     [XCLIENT, EHLO again, as often as it takes]
  */
 #include "proxy/upstream_internal.h"
 
@@ -19,27 +20,26 @@
 	 SMTP_ATTRIBUTE_PROTO | SMTP_ATTRIBUTE_HELO | SMTP_ATTRIBUTE_LOGIN |           \
 	 SMTP_ATTRIBUTE_DESTADDR | SMTP_ATTRIBUTE_DESTPORT)
 
-/* "greeting: 554 no service": on the caller's stack. */
-#define WHY_MAX 200
-static void
-print_why(char why[WHY_MAX], const char *what, const struct smtp_reply *reply)
+void
+upstream_print_why(char why[UPSTREAM_WHY_MAX], const char *what,
+		   const struct smtp_reply *reply)
 {
 	struct span line = smtp_reply_first_line(reply);
 
-	snprintf(why, WHY_MAX, "%s: %.*s", what, SPAN_ARGS(line));
+	snprintf(why, UPSTREAM_WHY_MAX, "%s: %.*s", what, SPAN_ARGS(line));
 }
 
 /*
  * The server will not have us, or not this client, where it knows the client already:
  * then it is not to blame, and its words may be the client's.
  */
-static void
-take_refusal(struct upstream *upstream, const char *what,
-	     const struct smtp_reply *reply)
+void
+upstream_take_refusal(struct upstream *upstream, const char *what,
+		      const struct smtp_reply *reply)
 {
-	char why[WHY_MAX];
+	char why[UPSTREAM_WHY_MAX];
 
-	print_why(why, what, reply);
+	upstream_print_why(why, what, reply);
 	if (upstream->introduced || identity_is_told_first(upstream->pool->identity))
 		upstream_lose(upstream, SERVER_FAILURE_GREETING, why, reply);
 	else
@@ -63,7 +63,8 @@ upstream_begin_opening(struct upstream *upstream)
 	struct smtp_origin origin;
 	size_t length = 0;
 
-	upstream->state = UPSTREAM_GREETING;
+	upstream->state = upstream->pool->tls == POOL_TLS_IMPLICIT ? UPSTREAM_HANDSHAKE
+								   : UPSTREAM_GREETING;
 	upstream_await(upstream, upstream->pool->timeouts.greeting);
 	if (upstream->session) {
 		session_origin(upstream->session, &origin, id);
@@ -95,8 +96,8 @@ own_name(const struct upstream *upstream)
 	return upstream->snapshot->hostname;
 }
 
-static void
-say_hello(struct upstream *upstream)
+void
+upstream_say_hello(struct upstream *upstream)
 {
 	const char *verb = upstream->pool->protocol == MAIL_LMTP ? "LHLO"
 			   : upstream->said_helo                 ? "HELO"
@@ -117,9 +118,9 @@ static void
 take_greeting(struct upstream *upstream, const struct smtp_reply *reply)
 {
 	if (reply->code == 220)
-		say_hello(upstream);
+		upstream_say_hello(upstream);
 	else
-		take_refusal(upstream, "greeting", reply);
+		upstream_take_refusal(upstream, "greeting", reply);
 }
 
 static void
@@ -181,14 +182,17 @@ static void
 take_identity(struct upstream *upstream, const struct smtp_reply *reply)
 {
 	if (reply->code == 220)
-		say_hello(upstream);
+		upstream_say_hello(upstream);
 	else
 		refuse_identity(upstream, SETUP_REFUSED, reply);
 }
 
-static void
-go_on(struct upstream *upstream)
+void
+upstream_opening_go_on(struct upstream *upstream)
 {
+	/* behind XCLIENT it is what one client may do */
+	if (!upstream->introduced)
+		server_learn_extensions(upstream->server, upstream->extensions);
 	if (upstream->pool->identity != IDENTITY_XCLIENT)
 		be_ready(upstream);
 	else if (!upstream->introduced)
@@ -214,7 +218,7 @@ take_hello(struct upstream *upstream, const struct smtp_reply *reply)
 {
 	if (smtp_reply_is_permanent(reply) && may_say_helo(upstream)) {
 		upstream->said_helo = true;
-		say_hello(upstream);
+		upstream_say_hello(upstream);
 		return;
 	}
 	if (reply->code == 500 || reply->code == 502) {
@@ -224,15 +228,15 @@ take_hello(struct upstream *upstream, const struct smtp_reply *reply)
 		}
 	}
 	if (reply->code != 250) {
-		take_refusal(upstream, "EHLO", reply);
+		upstream_take_refusal(upstream, "EHLO", reply);
 		return;
 	}
 	if (!upstream->said_helo)
 		upstream->extensions = smtp_extensions_read(reply);
-	/* behind XCLIENT it is what one client may do */
-	if (!upstream->introduced)
-		server_learn_extensions(upstream->server, upstream->extensions);
-	go_on(upstream);
+	if (upstream_wants_starttls(upstream))
+		upstream_say_starttls(upstream);
+	else
+		upstream_opening_go_on(upstream);
 }
 
 void
@@ -244,6 +248,9 @@ upstream_take_opening(struct upstream *upstream, const struct smtp_reply *reply)
 		break;
 	case UPSTREAM_HELLO:
 		take_hello(upstream, reply);
+		break;
+	case UPSTREAM_STARTTLS:
+		upstream_take_starttls(upstream, reply);
 		break;
 	default:
 		take_identity(upstream, reply);
