@@ -168,13 +168,20 @@ client_set_name(struct stream_tls *tls, struct span name)
 	       X509_VERIFY_PARAM_set1_host(wanted, text, name.length);
 }
 
+/* What is kept stays as it is: see session_is_new(). */
 static bool
 client_resume(struct stream_tls *tls, struct tls_session *session)
 {
+	SSL_SESSION *copy;
+	bool set;
+
 	tls->session = session;
 	if (!session || !session->openssl || session->client != tls->context->serial)
 		return true;
-	return SSL_set_session(tls->openssl, session->openssl);
+	copy = SSL_SESSION_dup(session->openssl);
+	set = copy && SSL_set_session(tls->openssl, copy);
+	SSL_SESSION_free(copy);
+	return set;
 }
 
 enum status

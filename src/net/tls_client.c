@@ -20,7 +20,10 @@ serial_next(void)
 	return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
 }
 
-/* 1: the session is ours now. */
+/*
+ * Kept is a copy: OpenSSL spoils the session itself when the server closes without a
+ * close_notify, as many do after QUIT. 0: the session is not ours.
+ */
 static int
 session_is_new(SSL *openssl, SSL_SESSION *session)
 {
@@ -29,8 +32,9 @@ session_is_new(SSL *openssl, SSL_SESSION *session)
 	if (!tls->session)
 		return 0;
 	tls_session_clear(tls->session);
-	*tls->session = (struct tls_session){session, tls->context->serial};
-	return 1;
+	*tls->session =
+		(struct tls_session){SSL_SESSION_dup(session), tls->context->serial};
+	return 0;
 }
 
 static bool

@@ -361,6 +361,32 @@ resumes(void **state)
 	tls_client_free(other_client);
 }
 
+/* Many servers close after QUIT without a close_notify: RFC 5246 7.2.1 lets it be. */
+static void
+resumes_after_an_end_without_notice(void **state)
+{
+	struct tls_server_settings settings = plain_settings();
+	struct tls_server *server = scene_server(&settings);
+	struct tls_client *client = scene_client(&believes_all);
+	struct tls_session session = {0};
+	struct tls_facts facts;
+
+	(void)state;
+	for (int turn = 0; turn < 3; turn++) {
+		scene_open(&scene, 0);
+		scene_shake(&scene, server, client, "mx.test", &session);
+		stream_tls_facts(&scene.client.stream, &facts);
+		assert_int_equal(facts.resumed, turn > 0);
+		assert_int_equal(shutdown(scene.at_client, SHUT_WR), 0);
+		scene_run(&scene);
+		assert_int_equal(scene.client.reading, STATUS_LOST);
+		scene_close(&scene);
+	}
+	tls_session_clear(&session);
+	tls_server_free(server);
+	tls_client_free(client);
+}
+
 /* ---- swapping ---- */
 
 static void
@@ -529,6 +555,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(resumes_after_an_end_without_notice),
 		cmocka_unit_test(a_swap_leaves_sessions_alone),
 		cmocka_unit_test(a_bad_pair_changes_nothing),
 		cmocka_unit_test(a_swap_in_the_middle_of_a_handshake),
