@@ -112,7 +112,7 @@ def test_pools_have_the_contract_s_shape(evenpost_before, scripted_servers):
         assert shown["address"] == server.address
         assert (shown["state"], shown["share_wanted"], shown["share"]) == ("up", 0.5, 0)
         assert shown["failures"] == dict.fromkeys(
-            ("connect", "greeting", "timeout", "lost", "4xx", "5xx"), 0
+            ("connect", "greeting", "timeout", "lost", "4xx", "5xx", "tls"), 0
         )
 
 

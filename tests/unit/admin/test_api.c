@@ -58,14 +58,14 @@ test_pools(void **state)
 		"\"preference\":10,\"active\":0,\"messages\":1200,\"recipients\":1410,"
 		"\"bytes\":7340032,\"share_wanted\":1.0,\"share\":0.75,\"failures\":{"
 		"\"connect\":0,\"greeting\":0,\"timeout\":1,\"lost\":0,\"4xx\":2,"
-		"\"5xx\":0},"
+		"\"5xx\":0,\"tls\":0},"
 		"\"fault\":null,\"last_probe\":null},"
 		"{\"name\":\"b\",\"address\":\"127.0.0.1:2\",\"state\":\"maint\","
 		"\"weight\":1,"
 		"\"preference\":10,\"active\":3,\"messages\":400,\"recipients\":0,"
 		"\"bytes\":0,\"share_wanted\":0.0,\"share\":0.25,\"failures\":{"
 		"\"connect\":0,\"greeting\":0,\"timeout\":0,\"lost\":0,\"4xx\":0,"
-		"\"5xx\":0},"
+		"\"5xx\":0,\"tls\":0},"
 		"\"fault\":\"no XCLIENT\",\"last_probe\":null}]},"
 		"{\"name\":\"spare\",\"balance\":\"round-robin\",\"servers\":["
 		"{\"name\":\"c\",\"address\":\"127.0.0.1:3\",\"state\":\"down\","
@@ -73,7 +73,7 @@ test_pools(void **state)
 		"\"preference\":10,\"active\":0,\"messages\":0,\"recipients\":0,"
 		"\"bytes\":0,\"share_wanted\":0.0,\"share\":0.0,\"failures\":{"
 		"\"connect\":0,\"greeting\":0,\"timeout\":0,\"lost\":0,\"4xx\":0,"
-		"\"5xx\":0},"
+		"\"5xx\":0,\"tls\":0},"
 		"\"fault\":null,\"last_probe\":null}]}]}");
 	scene_close(&scene);
 }
