@@ -237,6 +237,10 @@ fail_lost(struct upstream *upstream, enum status status)
 {
 	char why[UPSTREAM_WHY_MAX] = "connection lost";
 
+	if (upstream->state == UPSTREAM_HANDSHAKE) {
+		upstream_give_up_tls(upstream, SERVER_FAILURE_TLS, why);
+		return;
+	}
 	if (status == STATUS_LOST && stream_is_tls(&upstream->stream))
 		snprintf(why, sizeof(why), "connection lost: %s",
 			 stream_tls_error(&upstream->stream));
@@ -381,7 +385,8 @@ on_timeout(struct timer *timer)
 		upstream_fail(upstream, SERVER_FAILURE_GREETING, "no greeting in time");
 		break;
 	case UPSTREAM_HANDSHAKE:
-		upstream_handshake_timed_out(upstream);
+		upstream_give_up_tls(upstream, SERVER_FAILURE_TIMEOUT,
+				     "no TLS handshake in time");
 		break;
 	case UPSTREAM_HELLO:
 	case UPSTREAM_STARTTLS:

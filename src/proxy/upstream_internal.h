@@ -47,6 +47,8 @@ void upstream_take_starttls(struct upstream *upstream, const struct smtp_reply *
 void upstream_spoke_before_tls(struct upstream *upstream);
 /* In HANDSHAKE: gets on with it. True: it is done. */
 bool upstream_shake_hands(struct upstream *upstream);
-void upstream_handshake_timed_out(struct upstream *upstream);
+/* There will be no TLS: another server, or this one in clear where the pool says so. */
+void upstream_give_up_tls(struct upstream *upstream, enum server_failure failure,
+			  const char *why);
 
 #endif

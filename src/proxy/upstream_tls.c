@@ -32,9 +32,9 @@ note_fault(const struct upstream *upstream, enum setup_fault fault,
 	return setup_note_fault(fault, &setup_starttls, upstream->server, &own, reply);
 }
 
-/* Another server, or this one in clear where the pool says so. */
-static void
-give_up(struct upstream *upstream, enum server_failure failure, const char *why)
+void
+upstream_give_up_tls(struct upstream *upstream, enum server_failure failure,
+		     const char *why)
 {
 	if (upstream->pool->tls != POOL_TLS_MAY || !upstream->pool->tls_fallback) {
 		upstream_fail(upstream, failure, why);
@@ -89,7 +89,7 @@ take_refusal(struct upstream *upstream, const struct smtp_reply *reply)
 		go_on_in_clear(upstream);
 	} else {
 		upstream_print_why(why, "STARTTLS", reply);
-		give_up(upstream, SERVER_FAILURE_TLS, why);
+		upstream_give_up_tls(upstream, SERVER_FAILURE_TLS, why);
 	}
 }
 
@@ -147,7 +147,7 @@ take_failure(struct upstream *upstream)
 		setup_note_certificate(upstream->server,
 				       setup_tls_name(upstream->pool, upstream->server),
 				       verdict);
-	give_up(upstream, SERVER_FAILURE_TLS, why);
+	upstream_give_up_tls(upstream, SERVER_FAILURE_TLS, why);
 }
 
 /* The greeting is owed still where TLS is implicit. */
@@ -182,10 +182,4 @@ upstream_shake_hands(struct upstream *upstream)
 		take_failure(upstream);
 		return false;
 	}
-}
-
-void
-upstream_handshake_timed_out(struct upstream *upstream)
-{
-	give_up(upstream, SERVER_FAILURE_TIMEOUT, "no TLS handshake in time");
 }
