@@ -5,9 +5,10 @@
     server.on("end", DROP)
 
 Stages: greeting, ehlo, helo, mail, rcpt, data, end (the final dot, or the last chunk),
-bdat (a chunk that is not the last), rset, noop, vrfy, quit, xclient, xforward, other,
-and body: what
-happens after body_octets of a message have come. An action is a reply (text; lines are joined
+bdat (a chunk that is not the last), rset, noop, vrfy, quit, xclient, xforward,
+starttls, other, and two that have no command: body, after body_octets of a message have
+come, and handshake, before a TLS handshake. With tls=CONTEXT the server offers STARTTLS,
+or speaks TLS from the first byte with implicit=True. An action is a reply (text; lines are joined
 with LF, CRLF is added; or exact bytes), a list of bytes (each sent in a segment of its
 own), DROP, RESET, HANG, a Wait, or a function of the connection that returns an action.
 Without an action the stage succeeds.
@@ -16,6 +17,7 @@ Without an action the stage succeeds.
 import dataclasses
 import socket
 import socketserver
+import ssl
 import struct
 import threading
 
@@ -42,6 +44,7 @@ class Message:
     sender: str
     recipients: list
     content: bytes  # without dot-stuffing and without the final dot
+    encrypted: bool = False
     reply: bytes = b""
 
     @property
@@ -72,6 +75,8 @@ _DEFAULTS = {
     "vrfy": "252 2.0.0 perhaps",
     "xclient": "220 scripted.test ESMTP",
     "xforward": "250 2.0.0 Ok",
+    "starttls": "220 2.0.0 go ahead",
+    "handshake": None,
     "quit": "221 2.0.0 Bye",
     "other": "500 5.5.2 no such command",
 }
@@ -91,6 +96,8 @@ class Connection(socketserver.BaseRequestHandler):
         self.commands = []
         self.proxy = None  # the ProxyHeader that it began with
         self.closed = False
+        self.resumed = None  # whether the TLS session was
+        self.certificate = None  # that the client has shown, if it was asked for one
         self._forget_envelope()
         self._pending = b""
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -99,6 +106,8 @@ class Connection(socketserver.BaseRequestHandler):
         try:
             if self.script.expects_proxy:
                 self._read_proxy_header()
+            if self.script.implicit:
+                self._begin_tls()
             self._act("greeting")
             while True:
                 self._serve(self._read_line())
@@ -107,6 +116,22 @@ class Connection(socketserver.BaseRequestHandler):
 
     def finish(self):
         self.closed = True
+        if self.encrypted:
+            self.request.close()  # what was wrapped is closed by our caller
+
+    @property
+    def encrypted(self):
+        return isinstance(self.request, ssl.SSLSocket)
+
+    @property
+    def can_begin_tls(self):
+        return self.script.tls is not None and not self.encrypted
+
+    def _begin_tls(self):
+        self._act("handshake")
+        self.request = self.script.tls.wrap_socket(self.request, server_side=True)
+        self.resumed = self.request.session_reused
+        self.certificate = self.request.getpeercert()
 
     def _serve(self, line):
         text = line.decode("utf-8", "replace").rstrip("\r\n")
@@ -122,6 +147,15 @@ class Connection(socketserver.BaseRequestHandler):
     def _serve_ehlo(self, _):
         self._forget_envelope()
         self._act("ehlo")
+
+    def _serve_starttls(self, _):
+        if not self.can_begin_tls:
+            self._act("other")
+            return
+        if not self._act("starttls").startswith(b"220"):
+            return
+        self._forget_envelope()
+        self._begin_tls()
 
     def _serve_mail(self, argument):
         if self._act("mail").startswith(b"2"):
@@ -169,7 +203,7 @@ class Connection(socketserver.BaseRequestHandler):
             self._act("body")
 
     def _end_message(self, content):
-        message = Message(self.sender, self.recipients, content)
+        message = Message(self.sender, self.recipients, content, self.encrypted)
         self._forget_envelope()
         self.script.messages.append(message)
         message.reply = self._act("end")
@@ -178,7 +212,7 @@ class Connection(socketserver.BaseRequestHandler):
         self.sender, self.recipients, self._chunks = None, [], b""
 
     def _act(self, stage):
-        return self._answer(self.script._next_action(stage))
+        return self._answer(self.script._next_action(stage, self))
 
     def _answer(self, action):
         """Carry an action out; returns the bytes sent."""
@@ -218,9 +252,14 @@ class Connection(socketserver.BaseRequestHandler):
         self._pending += octets
 
     def _read_proxy_header(self):
-        while not self._pending or not (header := read_header(self._pending)):
-            self._receive()
-        self._pending = self._pending[header.length :]
+        """And nothing behind it: that may be TLS."""
+        header = None
+        while not header:
+            octets = self.request.recv(65536, socket.MSG_PEEK)
+            if not octets:
+                raise _Closed
+            header = read_header(octets)
+        self.received += self.request.recv(header.length)
         self.proxy = header
 
     def _read_line(self):
@@ -249,7 +288,19 @@ class _Listener(socketserver.ThreadingTCPServer):
 class ScriptedServer:
     """Listens from its making until stop(); many connections at once."""
 
-    def __init__(self, port=0, extensions=EXTENSIONS, expects_proxy=False):
+    def __init__(
+        self,
+        port=0,
+        extensions=EXTENSIONS,
+        expects_proxy=False,
+        tls=None,
+        implicit=False,
+    ):
+        self.tls = tls
+        self.implicit = implicit
+        self.names = []  # that clients have said in handshakes
+        if tls:
+            tls.sni_callback = lambda _, name, __: self.names.append(name)
         self.extensions = extensions
         self.expects_proxy = expects_proxy
         self.body_octets = 1
@@ -324,13 +375,15 @@ class ScriptedServer:
             self.connections.append(connection)
             return len(self.connections)
 
-    def _next_action(self, stage):
+    def _next_action(self, stage, connection):
         with self._lock:
             actions = self._actions.get(stage)
             if actions:
                 return actions.pop(0) if len(actions) > 1 else actions[0]
         if stage == "ehlo":
             lines = ["scripted.test", *self.extensions]
+            if connection.can_begin_tls:
+                lines.append("STARTTLS")
             return "\n".join(
                 f"250{' ' if n == len(lines) else '-'}{line}"
                 for n, line in enumerate(lines, 1)
