@@ -2,6 +2,7 @@
 
 #include "admin/admin.h"
 #include "app/addresses.h"
+#include "app/certificates.h"
 #include "app/commands.h"
 #include "app/identity.h"
 #include "app/logger.h"
@@ -45,12 +46,14 @@ struct service {
 	sigset_t signal_set;
 	struct loop_source signals;
 	struct resolver *resolver;
+	struct certificates *certificates;
 	struct monitor *monitor;
 	struct addresses *addresses;
 	struct admin *admin;
 	struct timer gate; /* until the first probes are in */
 	int64_t gate_closes;
 	bool stopping;
+	bool misconfigured; /* as only the files have shown that it names */
 	bool failed;
 	void (*on_ready)(void *with);
 	void *with;
@@ -82,6 +85,9 @@ take_signal(struct service *service, uint32_t number)
 	case SIGUSR1:
 		logger_reopen();
 		break;
+	case SIGHUP:
+		certificates_look(service->certificates);
+		/* fall through */
 	default:
 		log_message(LOG_WARNING, "signal", "%s is not in this build yet",
 			    number == SIGHUP ? "reload" : "upgrade");
@@ -134,12 +140,6 @@ raise_descriptor_limit(void)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-static int
-exit_code_of(enum status status)
-{
-	return status == STATUS_DENIED ? EXIT_PERMISSION : EXIT_SYSTEM;
 }
 
 static void
@@ -309,6 +309,31 @@ open_control(struct service *service)
 	return status;
 }
 
+/* ---- certificates ---- */
+
+static void
+take_tls(struct tls_set *set, void *with)
+{
+	struct service *service = with;
+
+	for (uint32_t i = 0; i < service->proxy.worker_count; i++)
+		worker_take_tls(&service->proxy.workers[i], set);
+	admin_take_tls(service->admin, set);
+}
+
+/* Before anybody listens: it is the first letter that a worker opens. */
+static enum status
+open_certificates(struct service *service)
+{
+	enum status status = certificates_open(&service->certificates, &service->loop,
+					       service->snapshot);
+
+	if (status == STATUS_OK)
+		take_tls(certificates_set(service->certificates), service);
+	service->misconfigured = status == STATUS_INVALID;
+	return status;
+}
+
 /* What needs the rights we were started with; then they are dropped. */
 static enum status
 open_doors(struct service *service)
@@ -323,7 +348,11 @@ open_doors(struct service *service)
 				    service->monitor);
 	if (status == STATUS_OK)
 		status = identity_drop(service->snapshot->user, false);
-	return status;
+	if (status != STATUS_OK)
+		return status;
+	admin_take_tls(service->admin, certificates_set(service->certificates));
+	certificates_watch(service->certificates, take_tls, service);
+	return STATUS_OK;
 }
 
 static enum status
@@ -356,6 +385,7 @@ close_all(struct service *service)
 	free(service->proxy.tallies);
 	free(service->proxy.workers);
 	free(service->threads);
+	certificates_close(service->certificates); /* the workers have let go */
 	mailbox_close(&service->mailbox);
 	if (service->signals.loop) {
 		int fd = service->signals.fd;
@@ -431,10 +461,22 @@ start(struct service *service)
 	enum status status = open_control(service);
 
 	if (status == STATUS_OK)
+		status = open_certificates(service);
+	if (status == STATUS_OK)
 		status = open_doors(service);
 	if (status == STATUS_OK)
 		status = watch_servers(service);
 	return status;
+}
+
+static int
+exit_code_of(const struct service *service, enum status status)
+{
+	if (status == STATUS_OK)
+		return EXIT_DONE;
+	if (service->misconfigured)
+		return EXIT_CONFIGURATION;
+	return status == STATUS_DENIED ? EXIT_PERMISSION : EXIT_SYSTEM;
 }
 
 int
@@ -464,5 +506,5 @@ service_run(struct snapshot *snapshot, void (*on_ready)(void *with), void *with)
 	}
 	close_all(&service);
 	logger_close();
-	return status == STATUS_OK ? EXIT_DONE : exit_code_of(status);
+	return exit_code_of(&service, status);
 }

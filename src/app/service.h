@@ -11,8 +11,9 @@
 
 /*
  * Runs until SIGTERM or SIGINT; takes over the reference to the snapshot. Returns an
- * exit code of operations.md: 0; 71, 77 where the system refused; what went wrong is in
- * the log. on_ready, which may be NULL, is called once all listeners accept.
+ * exit code of operations.md: 0; 71, 77 where the system refused; 78 where certificates
+ * are at fault; what went wrong is in the log. on_ready, which may be NULL, is called
+ * once all listeners accept.
  */
 int service_run(struct snapshot *snapshot, void (*on_ready)(void *with), void *with);
 

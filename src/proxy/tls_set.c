@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define DAY 86400
-#define DAY_TEXT_MAX 32
+#define DAY INT64_C(86400)
 /* "listeners.", a name, and the longest key behind it. */
 #define SETTING_MAX SECTION_PATH_MAX
 
@@ -342,16 +341,16 @@ tls_set_shown(const struct tls_set *set, const struct pool_snapshot *pool)
 
 /* ---- what will end ---- */
 
-static const char *
-print_day(int64_t when, char text[DAY_TEXT_MAX])
+const char *
+tls_set_print_day(int64_t when, char day[TLS_SET_DAY_MAX])
 {
 	struct tm broken_down;
 	time_t seconds = when;
 
 	if (!gmtime_r(&seconds, &broken_down) ||
-	    !strftime(text, DAY_TEXT_MAX, "%Y-%m-%d", &broken_down))
-		snprintf(text, DAY_TEXT_MAX, "an unknown day");
-	return text;
+	    !strftime(day, TLS_SET_DAY_MAX, "%Y-%m-%d", &broken_down))
+		snprintf(day, TLS_SET_DAY_MAX, "an unknown day");
+	return day;
 }
 
 static void
@@ -359,12 +358,12 @@ advise(const struct snapshot *snapshot, const char *setting, const char *path,
        int64_t expiry, int64_t now, struct report *report)
 {
 	struct place place = named_files_place(snapshot->named_files, setting);
-	char day[DAY_TEXT_MAX];
+	char day[TLS_SET_DAY_MAX];
 
 	if (expiry - now < TLS_SET_WARNING_DAYS * DAY)
 		report_advice(report, place, setting, "%s: %s on %s", path,
 			      expiry <= now ? "expired" : "expires",
-			      print_day(expiry, day));
+			      tls_set_print_day(expiry, day));
 }
 
 void

@@ -49,6 +49,10 @@ tls_set_shown(const struct tls_set *set, const struct pool_snapshot *pool);
 void tls_set_advise(const struct tls_set *set, const struct snapshot *snapshot,
 		    int64_t now, struct report *report);
 
+/* "2026-11-23", in UTC. when: seconds since 1970. Returns day. */
+#define TLS_SET_DAY_MAX 32
+const char *tls_set_print_day(int64_t when, char day[TLS_SET_DAY_MAX]);
+
 /*
  * The files that a set of this snapshot is made of. paths: an array of the caller's,
  * with room for tls_set_paths_max(); the texts are the snapshot's. Returns the count.

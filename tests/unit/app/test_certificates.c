@@ -1,0 +1,372 @@
+/* Files that change while the program runs, on a clock that the test moves. */
+#include "app/certificates.h"
+#include "config/report.h"
+#include "net/loop.h"
+#include "net/pki.h"
+#include "rows.h"
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOOK 5000
+#define HOUR 3600000
+#define NAME_SIZE 16
+
+/* What the configuration names are links, so that one system call changes a file. */
+#define TEXT                                                                           \
+	"tls: {certificates: [{certificate: %s, key: %s}]%s%s}\n"                      \
+	"listeners: {in: {bind: 127.0.0.1:26, pool: p, tls: offer}}\n"                 \
+	"pools: {p: {servers: {s: h.example:25}}}\n"
+
+struct scene {
+	struct loop loop;
+	struct snapshot *snapshot;
+	struct certificates *certificates;
+	unsigned changes;
+	int64_t expiry; /* of the set that came last */
+};
+
+static struct {
+	char text[8192];
+	size_t length;
+} said;
+
+static void
+keep_line(struct span line, enum log_level level)
+{
+	(void)level;
+	assert_true(said.length + line.length < sizeof(said.text));
+	memcpy(said.text + said.length, line.at, line.length);
+	said.length += line.length;
+	said.text[said.length] = 0;
+}
+
+static void
+forget_lines(void)
+{
+	said.length = 0;
+	said.text[0] = 0;
+}
+
+static unsigned
+count_lines(const char *with)
+{
+	unsigned count = 0;
+
+	for (const char *at = said.text; (at = strstr(at, with)); at++)
+		count++;
+	return count;
+}
+
+static void
+point(const char *name, const char *file)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s", pki_path(name));
+	unlink(path);
+	assert_int_equal(symlink(pki_path(file), path), 0);
+}
+
+static void
+serve(const char *name)
+{
+	char file[64];
+
+	snprintf(file, sizeof(file), "%s.pem", name);
+	point("live.pem", file);
+	snprintf(file, sizeof(file), "%s.key", name);
+	point("live.key", file);
+}
+
+static void
+changed(struct tls_set *set, void *with)
+{
+	struct scene *scene = with;
+
+	scene->changes++;
+	scene->expiry = tls_material_expiry(tls_set_material(set), 0);
+}
+
+static void
+read_snapshot(struct scene *scene, const char *ticket_keys)
+{
+	struct report report;
+	char text[1024];
+	enum status status;
+
+	snprintf(text, sizeof(text), TEXT, pki_path("live.pem"), pki_path("live.key"),
+		 *ticket_keys ? ", ticket-keys: " : "", ticket_keys);
+	report_init(&report, "");
+	status = snapshot_read_text(span_from_string(text), "", &report,
+				    &scene->snapshot);
+	assert_int_equal(status, STATUS_OK);
+	report_fini(&report);
+}
+
+static enum status
+scene_open(struct scene *scene, const char *ticket_keys)
+{
+	enum status status;
+
+	*scene = (struct scene){0};
+	forget_lines();
+	assert_int_equal(loop_open(&scene->loop), STATUS_OK);
+	read_snapshot(scene, ticket_keys);
+	status = certificates_open(&scene->certificates, &scene->loop, scene->snapshot);
+	if (status == STATUS_OK)
+		certificates_watch(scene->certificates, changed, scene);
+	return status;
+}
+
+static void
+scene_close(struct scene *scene)
+{
+	certificates_close(scene->certificates);
+	snapshot_unref(scene->snapshot);
+	loop_close(&scene->loop);
+}
+
+static void
+pass(struct scene *scene, int64_t milliseconds)
+{
+	scene->loop.now += milliseconds;
+	timer_wheel_advance(&scene->loop.timers, scene->loop.now);
+}
+
+/* One look at the files. */
+static void
+look(struct scene *scene)
+{
+	pass(scene, LOOK + TIMER_TICK);
+}
+
+static void
+what_stays_is_left_alone(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	serve("mx");
+	assert_int_equal(scene_open(&scene, ""), STATUS_OK);
+	assert_non_null(certificates_set(scene.certificates));
+	for (int i = 0; i < 3; i++)
+		look(&scene);
+	certificates_look(scene.certificates);
+	assert_int_equal(scene.changes, 0);
+	assert_string_equal(said.text, "");
+	scene_close(&scene);
+}
+
+static void
+a_new_file_is_taken_when_it_stands_still(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	serve("mx");
+	assert_int_equal(scene_open(&scene, ""), STATUS_OK);
+	serve("second");
+	look(&scene);
+	assert_int_equal(scene.changes, 0);
+	serve("wild"); /* it is being written */
+	look(&scene);
+	assert_int_equal(scene.changes, 0);
+	look(&scene);
+	assert_int_equal(scene.changes, 1);
+	assert_int_equal(scene.expiry, pki_end());
+	assert_int_equal(count_lines("level=info event=tls certificates=1 expires=2"),
+			 1);
+	assert_int_equal(count_lines("why=\"certificates taken over\""), 1);
+	look(&scene);
+	assert_int_equal(scene.changes, 1);
+	scene_close(&scene);
+}
+
+static void
+a_bad_file_is_refused_until_it_is_mended(void **state)
+{
+	struct scene scene;
+	struct tls_set *set;
+
+	(void)state;
+	serve("mx");
+	assert_int_equal(scene_open(&scene, ""), STATUS_OK);
+	set = certificates_set(scene.certificates);
+	point("live.pem", "second.pem");
+	for (int i = 0; i < 4; i++)
+		look(&scene);
+	assert_int_equal(count_lines("tls.certificates[0].key: "), 1);
+	assert_int_equal(count_lines("level=error event=tls"), 2);
+	assert_int_equal(count_lines("the certificates in force stay"), 1);
+	unlink(pki_path("live.key"));
+	for (int i = 0; i < 4; i++)
+		look(&scene);
+	assert_int_equal(count_lines("No such file or directory"), 1);
+	assert_int_equal(scene.changes, 0);
+	assert_ptr_equal(certificates_set(scene.certificates), set);
+	point("live.key", "second.key");
+	look(&scene);
+	look(&scene);
+	assert_int_equal(scene.changes, 1);
+	assert_int_equal(count_lines("level=error event=tls"), 4);
+	scene_close(&scene);
+}
+
+static void
+a_fault_that_comes_back_is_told_again(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	serve("mx");
+	assert_int_equal(scene_open(&scene, ""), STATUS_OK);
+	for (unsigned times = 1; times <= 2; times++) {
+		point("live.pem", "garbage.pem");
+		look(&scene);
+		look(&scene);
+		assert_int_equal(count_lines("cannot be read"), times);
+		serve("mx");
+		look(&scene);
+		look(&scene);
+		assert_int_equal(scene.changes, times);
+	}
+	scene_close(&scene);
+}
+
+static void
+who_says_so_is_believed_at_once(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	serve("mx");
+	assert_int_equal(scene_open(&scene, ""), STATUS_OK);
+	serve("expired");
+	certificates_look(scene.certificates);
+	assert_int_equal(scene.changes, 1);
+	assert_int_equal(scene.expiry, pki_end_of_expired());
+	assert_int_equal(count_lines("level=warning event=tls"), 1);
+	assert_int_equal(count_lines("live.pem: expired on 2"), 1);
+	scene_close(&scene);
+}
+
+static void
+an_end_is_told_once_a_day(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	serve("expired");
+	assert_int_equal(scene_open(&scene, ""), STATUS_OK);
+	assert_int_equal(count_lines("live.pem: expired on 2"), 1);
+	for (int i = 0; i < 23; i++)
+		pass(&scene, HOUR + TIMER_TICK);
+	assert_int_equal(count_lines("live.pem: expired on 2"), 1);
+	pass(&scene, HOUR + TIMER_TICK);
+	assert_int_equal(count_lines("live.pem: expired on 2"), 2);
+	scene_close(&scene);
+}
+
+static void
+a_fault_at_the_start_is_told(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	point("live.pem", "mx.pem");
+	point("live.key", "second.key");
+	assert_int_equal(scene_open(&scene, pki_path("nowhere")), STATUS_INVALID);
+	assert_int_equal(count_lines("level=error event=tls"), 2);
+	assert_int_equal(count_lines("tls.certificates[0].key: "), 1);
+	assert_int_equal(count_lines("tls.ticket-keys: "), 1);
+	scene_close(&scene);
+}
+
+/* ---- session tickets ---- */
+
+/* The name of the key that seals. */
+static void
+read_name(struct scene *scene, unsigned char name[NAME_SIZE])
+{
+	unsigned char iv[EVP_MAX_IV_LENGTH];
+	EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
+	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	EVP_MAC_CTX *mac = EVP_MAC_CTX_new(hmac);
+
+	assert_int_equal(tls_tickets_apply(
+				 tls_set_tickets(certificates_set(scene->certificates)),
+				 name, iv, cipher, mac, true),
+			 TLS_TICKET_GOOD);
+	EVP_MAC_CTX_free(mac);
+	EVP_MAC_free(hmac);
+	EVP_CIPHER_CTX_free(cipher);
+}
+
+static void
+keys_of_tickets_rotate(void **state)
+{
+	struct scene scene;
+	unsigned char before[NAME_SIZE], after[NAME_SIZE];
+
+	(void)state;
+	serve("mx");
+	assert_int_equal(scene_open(&scene, ""), STATUS_OK);
+	read_name(&scene, before);
+	pass(&scene, HOUR - LOOK);
+	read_name(&scene, after);
+	assert_memory_equal(before, after, NAME_SIZE);
+	pass(&scene, LOOK + TIMER_TICK);
+	read_name(&scene, after);
+	assert_memory_not_equal(before, after, NAME_SIZE);
+	assert_int_equal(scene.changes, 0);
+	scene_close(&scene);
+}
+
+static void
+keys_of_tickets_come_from_their_file(void **state)
+{
+	struct scene scene;
+	unsigned char name[NAME_SIZE];
+	unsigned char key[TLS_TICKETS_KEY_SIZE];
+
+	(void)state;
+	serve("mx");
+	memset(key, 'a', sizeof(key));
+	pki_write("a.keys", key, sizeof(key));
+	memset(key, 'b', sizeof(key));
+	pki_write("b.keys", key, sizeof(key));
+	point("live.keys", "a.keys");
+	assert_int_equal(scene_open(&scene, pki_path("live.keys")), STATUS_OK);
+	pass(&scene, HOUR + TIMER_TICK);
+	read_name(&scene, name);
+	assert_int_equal(name[0], 'a');
+	point("live.keys", "b.keys");
+	look(&scene);
+	look(&scene);
+	read_name(&scene, name);
+	assert_int_equal(name[0], 'b');
+	scene_close(&scene);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_stays_is_left_alone),
+		cmocka_unit_test(a_new_file_is_taken_when_it_stands_still),
+		cmocka_unit_test(a_bad_file_is_refused_until_it_is_mended),
+		cmocka_unit_test(a_fault_that_comes_back_is_told_again),
+		cmocka_unit_test(who_says_so_is_believed_at_once),
+		cmocka_unit_test(an_end_is_told_once_a_day),
+		cmocka_unit_test(a_fault_at_the_start_is_told),
+		cmocka_unit_test(keys_of_tickets_rotate),
+		cmocka_unit_test(keys_of_tickets_come_from_their_file),
+	};
+
+	log_set_sink(keep_line);
+	return cmocka_run_group_tests_name("certificates", tests, pki_open, pki_close);
+}
