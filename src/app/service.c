@@ -292,6 +292,19 @@ open_resolver(struct service *service)
 			     snapshot->dns.server_count);
 }
 
+/* Before the workers, who begin with them. */
+static enum status
+open_certificates(struct service *service)
+{
+	enum status status = certificates_open(&service->certificates, &service->loop,
+					       service->snapshot);
+
+	if (status == STATUS_OK)
+		service->proxy.tls = certificates_set(service->certificates);
+	service->misconfigured = status == STATUS_INVALID;
+	return status;
+}
+
 static enum status
 open_control(struct service *service)
 {
@@ -304,6 +317,8 @@ open_control(struct service *service)
 	if (status == STATUS_OK)
 		status = names_open(&service->proxy.names, &service->loop,
 				    service->resolver, NAMES_PATIENCE);
+	if (status == STATUS_OK)
+		status = open_certificates(service);
 	if (status == STATUS_OK)
 		status = init_proxy(service);
 	return status;
@@ -319,19 +334,6 @@ take_tls(struct tls_set *set, void *with)
 	for (uint32_t i = 0; i < service->proxy.worker_count; i++)
 		worker_take_tls(&service->proxy.workers[i], set);
 	admin_take_tls(service->admin, set);
-}
-
-/* Before anybody listens: it is the first letter that a worker opens. */
-static enum status
-open_certificates(struct service *service)
-{
-	enum status status = certificates_open(&service->certificates, &service->loop,
-					       service->snapshot);
-
-	if (status == STATUS_OK)
-		take_tls(certificates_set(service->certificates), service);
-	service->misconfigured = status == STATUS_INVALID;
-	return status;
 }
 
 /* What needs the rights we were started with; then they are dropped. */
@@ -460,8 +462,6 @@ start(struct service *service)
 {
 	enum status status = open_control(service);
 
-	if (status == STATUS_OK)
-		status = open_certificates(service);
 	if (status == STATUS_OK)
 		status = open_doors(service);
 	if (status == STATUS_OK)

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from harness.pki import Authority
-from harness.proxy_header import TLV_AUTHORITY, TLV_SSL
+from harness.proxy_header import TLV_AUTHORITY, TLV_SSL, version_2
 from harness.raw_client import RawClient
 from harness.scratch import make_scratch, remove_scratch
 from harness.tls_client import TlsClient, client_context
@@ -76,7 +76,7 @@ def say_hello(client, name="client.example"):
 def test_offer(tls_before, scripted_servers, keys):
     """STARTTLS is offered until it was used; who does not use it is taken too."""
     (server,) = scripted_servers(1)
-    evenpost = tls_before(server)
+    evenpost = tls_before(server, workers=1)
     with TlsClient(evenpost.port) as client:
         assert "STARTTLS" in client.hello()
         send_message(client)
@@ -119,8 +119,6 @@ def test_implicit(tls_before, scripted_servers, keys):
 
 def test_implicit_behind_a_proxy(tls_before, scripted_servers, keys):
     """The PROXY header stands before the handshake, in one segment with its beginning."""
-    from harness.proxy_header import version_2
-
     (server,) = scripted_servers(1)
     evenpost = tls_before(server, tls="implicit", listener={"accept-proxy": "127.0.0.1"})
     with TlsClient(evenpost.port) as client:
