@@ -45,6 +45,9 @@ bool endpoint_equals_address(const struct endpoint *a, const struct endpoint *b)
 /* Of the address without the port; stable between processes and machines. */
 uint64_t endpoint_hash_address(const struct endpoint *endpoint);
 
+/* The same of what one client has: of IPv6 a whole /64, of which it can use any. */
+uint64_t endpoint_hash_client(const struct endpoint *endpoint);
+
 uint16_t endpoint_port(const struct endpoint *endpoint);
 void endpoint_set_port(struct endpoint *endpoint, uint16_t port);
 int endpoint_family(const struct endpoint *endpoint);

@@ -45,7 +45,7 @@ bool
 session_may_handshake(struct session *session)
 {
 	return rate_table_take(&session->tally->handshakes,
-			       endpoint_hash_address(&session->client),
+			       endpoint_hash_client(&session->client),
 			       loop_microseconds());
 }
 

@@ -335,7 +335,7 @@ begin_tls(struct tunnel *tunnel)
 	loop_timer_start(&worker->loop, &tunnel->timer,
 			 tunnel->listener->timeouts.handshake);
 	if (!rate_table_take(&tunnel->tally->handshakes,
-			     endpoint_hash_address(&tunnel->client),
+			     endpoint_hash_client(&tunnel->client),
 			     loop_microseconds()))
 		fail_handshake(tunnel, "over handshake-rate");
 	else if (!server ||

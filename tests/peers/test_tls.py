@@ -146,7 +146,7 @@ def test_both_legs(evenpost, postfix, authority, client, listener):
     (stored,) = wait_until(lambda: postfix.mail.numbered(number), "the message")
     assert stored.body == body_of(message)
     assert b"using TLSv1.3" in stored.headers
-    lines = evenpost.log_events("message", listener=listener)
+    lines = evenpost.wait_event("message", listener=listener)
     assert {line["tls"] for line in lines} == {"TLSv1.3"}
 
 
