@@ -2,7 +2,8 @@
  * backend: a mail server on loopback that does what a seed tells it: it is well or
  * misbehaves at each moment of a session, has or lacks extensions, reads slowly, talks
  * in pieces. Before it says 250 to a message it writes it down with its mail. It checks
- * that whoever sends to it keeps to the protocol.
+ * that whoever sends to it keeps to the protocol, and tells it of the client whose mail
+ * it is.
  *
  * A test that wants one thing to happen forces a fault at a moment, or holds the
  * backend there: it then goes silent until it is released.
@@ -13,6 +14,7 @@
 #define EVENPOST_TESTS_BACKEND_H
 
 #include "base/buffer.h"
+#include "config/identity.h"
 #include "mail.h"
 #include "net/listener.h"
 #include "net/stream.h"
@@ -20,6 +22,7 @@
 enum moment {
 	MOMENT_CONNECT, /* 220 is due */
 	MOMENT_HELLO,
+	MOMENT_IDENTITY, /* XCLIENT, XFORWARD */
 	MOMENT_MAIL,
 	MOMENT_RCPT,
 	MOMENT_DATA,
@@ -48,8 +51,10 @@ enum fault {
 
 struct character {
 	bool pipelining, chunking, eightbit;
-	bool pieces;           /* replies come in pieces */
-	unsigned mischief;     /* one in that many moments; 0: none */
+	enum identity_method identity; /* how it learns who the client is */
+	bool deaf;                     /* it does not know of that way */
+	bool pieces;                   /* replies come in pieces */
+	unsigned mischief;             /* one in that many moments; 0: none */
 	unsigned silence;      /* one in that many faults may be a silence; 0: none */
 	unsigned gulp;         /* bytes read in a round; 0: all */
 	int receive_buffer;    /* of its sockets; 0: the system's */

@@ -8,12 +8,14 @@
 #ifndef EVENPOST_TESTS_MAIL_H
 #define EVENPOST_TESTS_MAIL_H
 
+#include "base/endpoint.h"
 #include "base/span.h"
 #include "chance.h"
 
 #define MAIL_RECIPIENTS_MAX 5
 #define MAIL_COPIES_MAX 4
 #define MAIL_REPLY_MAX 600
+#define MAIL_NAME_MAX 32
 
 enum mail_end {
 	MAIL_NOT_SENT,   /* the client never came to an end of data */
@@ -30,8 +32,15 @@ struct mail_copy {
 	char said[MAIL_REPLY_MAX]; /* its reply; empty: it went without one */
 };
 
+/* A client as a server can be told of it: its end of the connection, its EHLO. */
+struct caller {
+	struct endpoint address; /* of length 0: nobody */
+	char name[MAIL_NAME_MAX];
+};
+
 struct mail {
 	uint32_t number;
+	struct caller caller; /* who sends it, once somebody does */
 	uint32_t recipient_count;
 	uint32_t unknown; /* bits: recipients that no server knows */
 	bool octets;      /* goes out by BDAT, else by DATA */

@@ -181,8 +181,8 @@ come(struct sender *sender)
 		sender->stage = SENDER_DONE;
 		return;
 	}
-	status = stream_connect(&sender->stream, sender->loop, &sender->address, NULL,
-				on_ready);
+	status = stream_connect(&sender->stream, sender->loop, &sender->address,
+				&sender->source, on_ready);
 	if (status != STATUS_OK) {
 		sender->stage = SENDER_DONE;
 		return;
@@ -238,12 +238,13 @@ take_turn(struct loop_task *task)
 
 void
 sender_init(struct sender *sender, struct loop *loop, const struct endpoint *address,
-	    struct mail *mails, uint32_t first, uint32_t step, uint32_t count,
-	    struct chance chance)
+	    const struct endpoint *source, struct mail *mails, uint32_t first,
+	    uint32_t step, uint32_t count, struct chance chance)
 {
 	*sender = (struct sender){
 		.loop = loop,
 		.address = *address,
+		.source = *source,
 		.mails = mails,
 		.next = first,
 		.step = step,

@@ -53,6 +53,9 @@ struct manner {
 struct sender {
 	struct loop *loop;
 	struct endpoint address; /* whom it sends to */
+	struct endpoint source;  /* and where from */
+	struct caller caller;    /* who it is in this session */
+	unsigned hellos;
 	struct mail *mails;
 	uint32_t next, step, count;  /* which of them it sends */
 	bool steady;                 /* sends all it has in one session */
@@ -81,9 +84,10 @@ struct sender {
 	const char *complaint;
 };
 
-void sender_init(struct sender *sender, struct loop *loop,
-		 const struct endpoint *address, struct mail *mails, uint32_t first,
-		 uint32_t step, uint32_t count, struct chance chance);
+void
+sender_init(struct sender *sender, struct loop *loop, const struct endpoint *address,
+	    const struct endpoint *source, struct mail *mails, uint32_t first,
+	    uint32_t step, uint32_t count, struct chance chance);
 void sender_start(struct sender *sender);
 void sender_fini(struct sender *sender);
 

@@ -47,6 +47,17 @@ choose_manner(struct sender *sender)
 		draw_manner(sender);
 }
 
+/* Now and then it is somebody else, by another name. */
+static void
+say_hello(struct sender *sender)
+{
+	stream_local(&sender->stream, &sender->caller.address);
+	snprintf(sender->caller.name, sizeof(sender->caller.name), "c%u.example",
+		 sender->hellos++);
+	SAY(sender, OWED_HELLO, "EHLO %s\r\n", sender->caller.name);
+	sender->stage = SENDER_READY;
+}
+
 static void
 say_recipient(struct sender *sender)
 {
@@ -133,6 +144,7 @@ static void
 begin_mail(struct sender *sender)
 {
 	sender->mail = &sender->mails[sender->next];
+	sender->mail->caller = sender->caller;
 	sender->next += sender->step;
 	choose_manner(sender);
 	sender->recipient = sender->heard = 0;
@@ -190,6 +202,10 @@ end_mail(struct sender *sender)
 static void
 go_or_stay(struct sender *sender)
 {
+	if (!sender->steady && chance_once_in(&sender->chance, 10)) {
+		say_hello(sender);
+		return;
+	}
 	if (sender->next < sender->count &&
 	    (sender->steady || !chance_once_in(&sender->chance, 6))) {
 		begin_mail(sender);
@@ -214,8 +230,7 @@ sender_go_on(struct sender *sender)
 		return;
 	switch (sender->stage) {
 	case SENDER_HELLO:
-		sender_say(sender, OWED_HELLO, SPAN("EHLO client.example\r\n"));
-		sender->stage = SENDER_READY;
+		say_hello(sender);
 		break;
 	case SENDER_READY:
 		go_or_stay(sender);

@@ -1,8 +1,10 @@
 /*
  * The two promises of docs/decisions/0004-never-owning-a-message.md, held against
  * servers and clients that misbehave at random: no invented acceptance, no second
- * sending. A seed that fails prints its number; EVENPOST_SEED=n runs it alone,
- * EVENPOST_SEEDS=n all from 1 to n.
+ * sending. And that of 0009-who-the-client-is.md: no server gets a message on a
+ * connection that told of another client, or, where it is to be told, of none. A seed
+ * that fails prints its number; EVENPOST_SEED=n runs it alone, EVENPOST_SEEDS=n all
+ * from 1 to n.
  */
 #include "world.h"
 
@@ -21,9 +23,25 @@
 /* Milliseconds that a silent server is given. */
 #define SHORT_PATIENCE 20
 
+/* Of the pool's settings, in YAML. */
+#define PLAN_MAX 256
+
+/* Half of the worlds have none. */
+static const struct {
+	const char *word;
+	enum identity_method method;
+} identities[] = {
+	{"none", IDENTITY_NONE},         {"none", IDENTITY_NONE},
+	{"none", IDENTITY_NONE},         {"none", IDENTITY_NONE},
+	{"proxy-v1", IDENTITY_PROXY_V1}, {"proxy-v2", IDENTITY_PROXY_V2},
+	{"xclient", IDENTITY_XCLIENT},   {"xforward", IDENTITY_XFORWARD},
+};
+#define IDENTITIES (sizeof(identities) / sizeof(identities[0]))
+
 /* What one seed makes of the world. */
 struct course {
 	struct chance chance;
+	enum identity_method identity;
 	unsigned stop_after; /* rounds; 0: when all is sent */
 	unsigned rounds;
 };
@@ -44,7 +62,7 @@ set_patience(struct pool_snapshot *pool)
 
 /* Each choice in its own statement: the order must be the same everywhere. */
 static void
-make_plan(struct world_plan *plan, char pool[256])
+make_plan(struct world_plan *plan, char pool[PLAN_MAX])
 {
 	static const char *const caps[] = {NULL, "max-connections: 1",
 					   "max-connections: 2"};
@@ -53,13 +71,16 @@ make_plan(struct world_plan *plan, char pool[256])
 	struct chance *chance = &course.chance;
 	const char *strategy = strategies[chance_below(chance, 4)];
 	bool lmtp = chance_once_in(chance, 6);
+	unsigned identity = chance_below(chance, IDENTITIES);
 
-	snprintf(pool, 256,
+	course.identity = identities[identity].method;
+	snprintf(pool, PLAN_MAX,
 		 "    retry: {attempts: 3, buffer: 64k}\n"
 		 "    passive: {failures: 0}\n"
 		 "    protocol: %s\n"
-		 "    balance: %s\n",
-		 lmtp ? "lmtp" : "smtp", strategy);
+		 "    balance: %s\n"
+		 "    identity: %s\n",
+		 lmtp ? "lmtp" : "smtp", strategy, identities[identity].word);
 	plan->pool = pool;
 	plan->mails = MAILS;
 	plan->largest = LARGEST;
@@ -75,7 +96,7 @@ make_world(struct world *world, uint64_t seed)
 	static const unsigned mischiefs[] = {0, 80, 30, 10};
 	struct world_plan plan = {0};
 	unsigned mischief;
-	char pool[256];
+	char pool[PLAN_MAX];
 
 	course = (struct course){.chance = {seed}};
 	make_plan(&plan, pool);
@@ -87,6 +108,8 @@ make_world(struct world *world, uint64_t seed)
 
 		backend->chance = chance_fork(&course.chance);
 		backend->character = character_random(&course.chance, mischief);
+		backend->character.identity = course.identity;
+		backend->character.deaf = chance_once_in(&course.chance, 8);
 	}
 	if (chance_once_in(&course.chance, 8))
 		course.stop_after = chance_below(&course.chance, 600) + 1;

@@ -7,7 +7,11 @@
 void
 visit_begin(struct visit *visit)
 {
-	visit_arrive(visit, MOMENT_CONNECT);
+	enum identity_method identity = visit->backend->character.identity;
+
+	visit->headed = identity != IDENTITY_PROXY_V1 && identity != IDENTITY_PROXY_V2;
+	if (visit->headed || visit->backend->character.deaf)
+		visit_arrive(visit, MOMENT_CONNECT);
 }
 
 /* ---- what it hears ---- */
@@ -15,8 +19,7 @@ visit_begin(struct visit *visit)
 static void
 hear_hello(struct visit *visit, struct span line)
 {
-	(void)line;
-	visit->in_transaction = false;
+	visit_hear_name(visit, line);
 	visit_arrive(visit, MOMENT_HELLO);
 }
 
@@ -35,6 +38,7 @@ hear_mail(struct visit *visit, struct span line)
 		return;
 	}
 	visit->number = number;
+	visit_check_sender(visit);
 	visit->accepted = 0;
 	visit->chunk_begun = visit->chunk_failed = false;
 	visit_arrive(visit, MOMENT_MAIL);
@@ -113,10 +117,16 @@ static const struct {
 	void (*hear)(struct visit *visit, struct span line);
 	bool ends_group; /* of pipelined commands, or octets follow */
 } commands[] = {
-	{"EHLO ", hear_hello, true},   {"LHLO ", hear_hello, true},
-	{"HELO ", hear_hello, true},   {"MAIL FROM:", hear_mail},
-	{"RCPT TO:", hear_rcpt},       {"DATA\r\n", hear_data, true},
-	{"BDAT ", hear_bdat, true},    {"RSET\r\n", hear_rset},
+	{"EHLO ", hear_hello, true},
+	{"LHLO ", hear_hello, true},
+	{"HELO ", hear_hello, true},
+	{"XCLIENT ", visit_hear_xclient, true},
+	{"XFORWARD ", visit_hear_xforward},
+	{"MAIL FROM:", hear_mail},
+	{"RCPT TO:", hear_rcpt},
+	{"DATA\r\n", hear_data, true},
+	{"BDAT ", hear_bdat, true},
+	{"RSET\r\n", hear_rset},
 	{"QUIT\r\n", hear_quit, true},
 };
 
@@ -212,9 +222,10 @@ hear_octets(struct visit *visit)
 void
 visit_hear(struct visit *visit)
 {
-	bool more = true;
+	bool more = visit_hear_header(visit);
 
-	if (!visit->greeted && !buffer_is_empty(&visit->input) && !visit->closing)
+	if (more && !visit->greeted && !buffer_is_empty(&visit->input) &&
+	    !visit->closing)
 		visit_complain(visit, "a word before the greeting");
 	while (more && stream_is_open(&visit->stream) && !visit->silent &&
 	       !visit->closing) {

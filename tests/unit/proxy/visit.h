@@ -1,12 +1,16 @@
 /*
  * visit: one connection to a backend. backend.c moves its bytes, visit.c understands
- * them, visit_answers.c answers. Owner: the backend, which keeps it until it is closed
- * itself. Thread: owner of the loop.
+ * them, visit_caller.c who the client is, visit_answers.c answers. Owner: the backend,
+ * which keeps it until it is closed itself. Thread: owner of the loop.
  */
 #ifndef EVENPOST_TESTS_VISIT_H
 #define EVENPOST_TESTS_VISIT_H
 
 #include "backend.h"
+
+/* The attributes that it announces. */
+#define VISIT_XCLIENT "NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT"
+#define VISIT_XFORWARD "NAME ADDR PORT PROTO HELO IDENT SOURCE"
 
 struct visit {
 	struct list link;
@@ -16,6 +20,10 @@ struct visit {
 	struct buffer input, output;
 	struct buffer content;
 	enum { VISIT_COMMANDS, VISIT_LINES, VISIT_OCTETS } reading;
+	struct caller told; /* whom it was told of */
+	bool told_in_vain;  /* it was told, and did not take it */
+	bool headed;        /* the PROXY header is read, or none is to come */
+	bool renamed;       /* XCLIENT was taken: EHLO has to come again */
 	bool greeted;
 	bool in_transaction;
 	bool by_octets;     /* the content came by BDAT */
@@ -50,6 +58,21 @@ void visit_begin_content(struct visit *visit);
 void visit_arrive(struct visit *visit, enum moment moment);
 /* True: the fault stands for the answer. */
 bool visit_commit_fault(struct visit *visit, enum fault fault);
+
+/* In visit_caller.c. */
+/* Before anything else. False: a header is to come, and is not there yet. */
+bool visit_hear_header(struct visit *visit);
+void visit_hear_name(struct visit *visit, struct span line); /* EHLO */
+void visit_hear_xclient(struct visit *visit, struct span line);
+void visit_hear_xforward(struct visit *visit, struct span line);
+void visit_answer_identity(struct visit *visit);
+/* What was told is not taken. */
+void visit_forget_caller(struct visit *visit);
+void visit_end_transaction(struct visit *visit);
+/* MAIL has come: it is of the client that it was told of, unless it refused to hear. */
+void visit_check_sender(struct visit *visit);
+/* A message is about to be stored. */
+void visit_check_message(struct visit *visit);
 
 /* In backend.c: the connection is gone, by FIN or by RST. */
 void visit_end(struct visit *visit, bool reset);

@@ -13,6 +13,7 @@
 static const unsigned possible[MOMENT_COUNT] = {
 	[MOMENT_CONNECT] = GOES_AWAY | BIT(DEFER) | BIT(REJECT) | BIT(EXTRA),
 	[MOMENT_HELLO] = GOES_AWAY | BIT(DEFER) | BIT(EXTRA),
+	[MOMENT_IDENTITY] = GOES_AWAY | BIT(DEFER) | BIT(REJECT),
 	[MOMENT_MAIL] = GOES_AWAY | BIT(DEFER) | BIT(REJECT),
 	[MOMENT_RCPT] = GOES_AWAY | BIT(DEFER) | BIT(REJECT),
 	[MOMENT_DATA] = GOES_AWAY | BIT(DEFER) | BIT(REJECT) | BIT(EXTRA),
@@ -137,6 +138,10 @@ answer_hello(struct visit *visit)
 		visit_say(visit, "250-CHUNKING");
 	if (character->eightbit)
 		visit_say(visit, "250-8BITMIME");
+	if (character->identity == IDENTITY_XCLIENT && !character->deaf)
+		visit_say(visit, "250-XCLIENT " VISIT_XCLIENT);
+	if (character->identity == IDENTITY_XFORWARD && !character->deaf)
+		visit_say(visit, "250-XFORWARD " VISIT_XFORWARD);
 	visit_say(visit, "250 ENHANCEDSTATUSCODES");
 }
 
@@ -196,6 +201,7 @@ answer_end(struct visit *visit)
 	struct backend *backend = visit->backend;
 	struct mail *mail = &backend->mails[visit->number];
 
+	visit_check_message(visit);
 	assert(mail->copy_count < MAIL_COPIES_MAX);
 	visit->copy = &mail->copies[mail->copy_count++];
 	*visit->copy = (struct mail_copy){
@@ -204,7 +210,7 @@ answer_end(struct visit *visit)
 		.sound = mail_is(mail, buffer_span(&visit->content), visit->by_octets),
 	};
 	backend->stored++;
-	visit->in_transaction = false;
+	visit_end_transaction(visit);
 	buffer_clear(&visit->content);
 	visit_arrive(visit, MOMENT_STORED);
 }
@@ -222,7 +228,7 @@ answer_stored(struct visit *visit)
 static void
 answer_rset(struct visit *visit)
 {
-	visit->in_transaction = false;
+	visit_end_transaction(visit);
 	visit->accepted = 0;
 	visit_say(visit, "250 2.0.0 Reset");
 }
@@ -241,12 +247,19 @@ answer_nothing(struct visit *visit)
 }
 
 static void (*const answers[MOMENT_COUNT])(struct visit *visit) = {
-	[MOMENT_CONNECT] = answer_connect, [MOMENT_HELLO] = answer_hello,
-	[MOMENT_MAIL] = answer_mail,       [MOMENT_RCPT] = answer_rcpt,
-	[MOMENT_DATA] = answer_data,       [MOMENT_CONTENT] = answer_nothing,
-	[MOMENT_CHUNK] = answer_chunk,     [MOMENT_END] = answer_end,
-	[MOMENT_STORED] = answer_stored,   [MOMENT_IDLE] = answer_nothing,
-	[MOMENT_RSET] = answer_rset,       [MOMENT_QUIT] = answer_quit,
+	[MOMENT_CONNECT] = answer_connect,
+	[MOMENT_HELLO] = answer_hello,
+	[MOMENT_IDENTITY] = visit_answer_identity,
+	[MOMENT_MAIL] = answer_mail,
+	[MOMENT_RCPT] = answer_rcpt,
+	[MOMENT_DATA] = answer_data,
+	[MOMENT_CONTENT] = answer_nothing,
+	[MOMENT_CHUNK] = answer_chunk,
+	[MOMENT_END] = answer_end,
+	[MOMENT_STORED] = answer_stored,
+	[MOMENT_IDLE] = answer_nothing,
+	[MOMENT_RSET] = answer_rset,
+	[MOMENT_QUIT] = answer_quit,
 };
 
 void
@@ -267,9 +280,11 @@ visit_go_on(struct visit *visit)
 		visit_arrive(visit, MOMENT_IDLE);
 	}
 	if (moment == MOMENT_END)
-		visit->in_transaction = false;
+		visit_end_transaction(visit);
 	if (moment == MOMENT_CHUNK && fault != FAULT_NONE)
 		visit->chunk_failed = true;
+	if (moment == MOMENT_IDENTITY && fault != FAULT_NONE)
+		visit_forget_caller(visit);
 }
 
 struct character

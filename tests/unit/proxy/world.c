@@ -110,10 +110,14 @@ world_send(struct world *world, unsigned worker, uint32_t first, uint32_t step,
 	   struct chance chance)
 {
 	struct sender *sender = &world->senders[world->sender_count++];
+	struct endpoint source;
+	char text[16];
 
 	assert(world->sender_count <= WORLD_SENDERS_MAX);
-	sender_init(sender, &world->loop, &world->addresses[worker], world->mails,
-		    first, step, world->mail_count, chance);
+	snprintf(text, sizeof(text), "127.0.1.%u", world->sender_count);
+	assert(endpoint_read_address(span_from_string(text), 0, &source));
+	sender_init(sender, &world->loop, &world->addresses[worker], &source,
+		    world->mails, first, step, world->mail_count, chance);
 	sender_start(sender);
 	return sender;
 }

@@ -45,7 +45,8 @@ void world_open(struct world *world, const struct world_plan *plan);
 /* At once; whatever is in flight is cut. */
 void world_close(struct world *world);
 
-/* A sender of the mails first, first + step … through the worker's listener. */
+/* A sender of the mails first, first + step … through the worker's listener, from an
+ * address of its own. */
 struct sender *world_send(struct world *world, unsigned worker, uint32_t first,
 			  uint32_t step, struct chance chance);
 
