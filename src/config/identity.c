@@ -44,6 +44,12 @@ identity_is_told_first(enum identity_method method)
 	return methods[method].told_first;
 }
 
+bool
+identity_has_preamble(enum identity_method method)
+{
+	return method == IDENTITY_PROXY_V1 || method == IDENTITY_PROXY_V2;
+}
+
 uint32_t
 identity_extension(enum identity_method method)
 {
@@ -54,4 +60,26 @@ const struct setup_demand *
 identity_demand(enum identity_method method)
 {
 	return &methods[method].demand;
+}
+
+/* RFC 5321 4.2.2. */
+static bool
+is_unknown_command(const struct smtp_reply *reply)
+{
+	return reply->code == 500 || reply->code == 502;
+}
+
+bool
+identity_was_taken_for_commands(enum identity_method method,
+				const struct smtp_reply *first, struct span rest,
+				struct smtp_reply *answer)
+{
+	struct smtp_reply_reader reader = {0};
+
+	if (!identity_has_preamble(method))
+		return false;
+	*answer = *first;
+	return is_unknown_command(first) ||
+	       (smtp_reply_read(&reader, &rest, answer) == SMTP_REPLY_COMPLETE &&
+		is_unknown_command(answer));
 }

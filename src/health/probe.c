@@ -1,6 +1,6 @@
 #include "health/probe.h"
 
-#include "balance/server.h"
+#include "balance/server_fault.h"
 #include "config/identity.h"
 #include "smtp/proxy_header.h"
 
@@ -182,19 +182,28 @@ send_step(struct probe *probe, enum smtp_step step)
 	return true;
 }
 
+static const char *
+note_fault(const struct probe *probe, enum setup_fault fault,
+	   const struct smtp_reply *reply)
+{
+	struct endpoint own;
+
+	stream_local(&probe->stream, &own);
+	return setup_note_fault(fault, identity_demand(probe->plan->identity),
+				probe->server, &own, reply);
+}
+
 /* What traffic will need, and not find, is told before it comes. */
 static void
 look_for_identity(struct probe *probe, const struct smtp_extensions *announced)
 {
-	enum identity_method method = probe->plan->identity;
-	struct endpoint own;
-	uint32_t needed = identity_extension(method);
+	uint32_t needed = identity_extension(probe->plan->identity);
 
-	stream_local(&probe->stream, &own);
-	if ((announced->set & needed) == needed)
-		return;
-	setup_note_fault(SETUP_NOT_ANNOUNCED, identity_demand(method), probe->server,
-			 &own, NULL);
+	if ((announced->set & needed) != needed)
+		note_fault(probe, SETUP_NOT_ANNOUNCED, NULL);
+	else if (identity_has_preamble(probe->plan->identity))
+		/* it has read the header */
+		server_clear_fault(probe->server, SERVER_FAULT_IDENTITY);
 }
 
 static void
@@ -206,6 +215,15 @@ take_hello(struct probe *probe, const struct smtp_reply *reply)
 		announced = smtp_extensions_read(reply);
 	server_learn_extensions(probe->server, announced);
 	look_for_identity(probe, &announced);
+}
+
+/* HELO is older than EHLO. Not behind a PROXY header: what refuses it may stand in the
+   place of the reply to EHLO. */
+static bool
+may_say_helo(const struct probe *probe)
+{
+	return probe->plan->protocol == MAIL_SMTP && !probe->plain_hello &&
+	       !identity_has_preamble(probe->plan->identity);
 }
 
 /*
@@ -222,7 +240,7 @@ take_reply(struct probe *probe, enum smtp_step step, const struct smtp_reply *re
 		return false;
 	}
 	if (step == SMTP_STEP_HELLO && smtp_reply_is_permanent(reply) &&
-	    probe->plan->protocol == MAIL_SMTP && !probe->plain_hello) {
+	    may_say_helo(probe)) {
 		probe->plain_hello = true;
 		return send_step(probe, SMTP_STEP_HELLO);
 	}
@@ -251,13 +269,25 @@ fail_reply(struct probe *probe, struct span input, const char *what)
 	return false;
 }
 
+/* Whether a PROXY header was taken for commands: known when EHLO is answered, or QUIT
+   where that is all. */
+static bool
+refuses_header(const struct probe *probe, enum smtp_step step,
+	       const struct smtp_reply *reply, struct span rest,
+	       struct smtp_reply *answer)
+{
+	return (step <= SMTP_STEP_HELLO || step == SMTP_STEP_QUIT) &&
+	       identity_was_taken_for_commands(probe->plan->identity, reply, rest,
+					       answer);
+}
+
 /* One reply, if it is there whole: more cannot be owed. False: the probe has ended. */
 static bool
 take_input(struct probe *probe)
 {
 	struct span input = buffer_span(&probe->input);
 	enum smtp_step step;
-	struct smtp_reply reply;
+	struct smtp_reply reply, answer;
 
 	switch (smtp_client_next(&probe->client, &input, &step, &reply)) {
 	case SMTP_CLIENT_MORE:
@@ -267,6 +297,9 @@ take_input(struct probe *probe)
 	case SMTP_CLIENT_REPLY:
 		break;
 	}
+	if (refuses_header(probe, step, &reply, input, &answer))
+		return fail_reply(probe, buffer_span(&probe->input),
+				  note_fault(probe, SETUP_NOT_TAKEN, &answer));
 	if (!span_is_empty(input) && step != SMTP_STEP_QUIT)
 		return fail_reply(probe, buffer_span(&probe->input),
 				  "a reply that was not asked for");

@@ -78,7 +78,7 @@ connector_print_preamble(const struct pool_snapshot *pool, const struct stream *
 {
 	struct endpoint local, peer;
 
-	if (pool->identity != IDENTITY_PROXY_V1 && pool->identity != IDENTITY_PROXY_V2)
+	if (!identity_has_preamble(pool->identity))
 		return 0;
 	stream_local(stream, &local);
 	stream_peer(stream, &peer);

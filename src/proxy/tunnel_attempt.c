@@ -99,6 +99,24 @@ take_refusal(struct tunnel *tunnel, const struct smtp_reply *reply)
 	try_another(tunnel, RETRY_GREETING, why);
 }
 
+/* Behind the greeting it says that it does not know what a PROXY header is. */
+static bool
+refuses_header(struct tunnel *tunnel, const struct smtp_reply *greeting,
+	       struct span rest)
+{
+	enum identity_method method = tunnel->pool->identity;
+	struct smtp_reply answer;
+	struct endpoint own;
+
+	if (!identity_was_taken_for_commands(method, greeting, rest, &answer))
+		return false;
+	stream_local(&tunnel->server_stream, &own);
+	fail(tunnel, SERVER_FAILURE_GREETING,
+	     setup_note_fault(SETUP_NOT_TAKEN, identity_demand(method), tunnel->server,
+			      &own, &answer));
+	return true;
+}
+
 /* Whatever else it may be, it is for the client to read: only a refusal is not. */
 static void
 look_at_greeting(struct tunnel *tunnel)
@@ -112,7 +130,7 @@ look_at_greeting(struct tunnel *tunnel)
 	case SMTP_REPLY_COMPLETE:
 		if (reply.code >= 400)
 			take_refusal(tunnel, &reply);
-		else
+		else if (!refuses_header(tunnel, &reply, input))
 			tunnel_connect_through(tunnel);
 		break;
 	case SMTP_REPLY_BROKEN:

@@ -156,12 +156,13 @@ speaks_out_of_turn(const struct upstream *upstream, enum smtp_step step,
 }
 
 static void
-fail_out_of_turn(struct upstream *upstream, enum smtp_step step)
+fail_out_of_turn(struct upstream *upstream, enum smtp_step step,
+		 const struct smtp_reply *reply, struct span rest)
 {
 	if (step == SMTP_STEP_STARTTLS)
 		upstream_spoke_before_tls(upstream);
 	else
-		upstream_fail(upstream, SERVER_FAILURE_LOST, "spoke out of turn");
+		upstream_take_surplus(upstream, reply, rest);
 }
 
 static void
@@ -185,7 +186,7 @@ take_replies(struct upstream *upstream, struct span *input)
 		switch (smtp_client_next(&upstream->smtp, input, &step, &reply)) {
 		case SMTP_CLIENT_REPLY:
 			if (speaks_out_of_turn(upstream, step, *input)) {
-				fail_out_of_turn(upstream, step);
+				fail_out_of_turn(upstream, step, &reply, *input);
 				return false;
 			}
 			take_reply(upstream, step, &reply);

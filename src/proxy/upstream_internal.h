@@ -26,6 +26,9 @@ void upstream_print_why(char why[UPSTREAM_WHY_MAX], const char *what,
 			const struct smtp_reply *reply);
 /* The connection is made: what comes before anything else is sent. False: it ended. */
 bool upstream_begin_opening(struct upstream *upstream);
+/* A reply, and something behind it that nobody asked for: it ends. */
+void upstream_take_surplus(struct upstream *upstream, const struct smtp_reply *reply,
+			   struct span rest);
 /* A reply in GREETING, HELLO, STARTTLS or IDENTITY. */
 void upstream_take_opening(struct upstream *upstream, const struct smtp_reply *reply);
 /* EHLO, or what is said in its place. */

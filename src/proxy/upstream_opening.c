@@ -209,8 +209,21 @@ static bool
 may_say_helo(const struct upstream *upstream)
 {
 	return !upstream->said_helo && upstream->pool->protocol == MAIL_SMTP &&
-	       upstream->pool->identity != IDENTITY_PROXY_V1 &&
-	       upstream->pool->identity != IDENTITY_PROXY_V2;
+	       !identity_has_preamble(upstream->pool->identity);
+}
+
+/* True: it does not know what to do with a PROXY header, and is left. */
+static bool
+refuses_header(struct upstream *upstream, const struct smtp_reply *reply,
+	       struct span rest)
+{
+	struct smtp_reply answer;
+
+	if (!identity_was_taken_for_commands(upstream->pool->identity, reply, rest,
+					     &answer))
+		return false;
+	refuse_identity(upstream, SETUP_NOT_TAKEN, &answer);
+	return true;
 }
 
 static void
@@ -221,12 +234,8 @@ take_hello(struct upstream *upstream, const struct smtp_reply *reply)
 		upstream_say_hello(upstream);
 		return;
 	}
-	if (reply->code == 500 || reply->code == 502) {
-		if (identity_is_told_first(upstream->pool->identity)) {
-			refuse_identity(upstream, SETUP_NOT_TAKEN, reply);
-			return;
-		}
-	}
+	if (refuses_header(upstream, reply, SPAN("")))
+		return;
 	if (reply->code != 250) {
 		upstream_take_refusal(upstream, "EHLO", reply);
 		return;
@@ -237,6 +246,14 @@ take_hello(struct upstream *upstream, const struct smtp_reply *reply)
 		upstream_say_starttls(upstream);
 	else
 		upstream_opening_go_on(upstream);
+}
+
+void
+upstream_take_surplus(struct upstream *upstream, const struct smtp_reply *reply,
+		      struct span rest)
+{
+	if (upstream->state > UPSTREAM_HELLO || !refuses_header(upstream, reply, rest))
+		upstream_fail(upstream, SERVER_FAILURE_LOST, "spoke out of turn");
 }
 
 void

@@ -136,6 +136,17 @@ def test_postfix_does_not_list_us(addressed, start_evenpost, identity):
     assert fault in evenpost.pools()["hubs"]["server"]["fault"]
 
 
+@pytest.mark.parametrize("identity", ["proxy-v1", "proxy-v2"])
+@pytest.mark.parametrize("name", ["postfix1", "exim", "opensmtpd"])
+def test_who_does_not_expect_a_header(farm, start_evenpost, name, identity):
+    """The first probe finds it, and it is said what is wrong."""
+    pool = pool_at(farm.addresses[name], identity)
+    evenpost = start_evenpost({"hubs": pool}, {"inbound": {}}, ready=False)
+    fault = "does not understand a PROXY header from 127.0.0.1"
+    assert fault in evenpost.wait_event("fault")[0]["why"]
+    assert fault in evenpost.pools()["hubs"]["server"]["fault"]
+
+
 def test_probes_come_as_themselves(addressed, evenpost):
     """Also where every connection must begin with a PROXY header."""
     states = {way: s["server"]["state"] for way, s in evenpost.pools().items()}

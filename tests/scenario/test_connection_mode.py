@@ -101,6 +101,18 @@ def test_a_refusal_in_pieces(tunnel_before, scripted_servers):
         assert greeting_of(evenpost) == ["220 second"]
 
 
+def test_a_proxy_header_taken_for_a_command(tunnel_before, scripted_servers):
+    """Not a byte of the client's reaches a server that does not know who it is."""
+    first, second = scripted_servers(1) + scripted_servers(expects_proxy=True)
+    first.on("greeting", "220 first\n500 5.5.2 command not recognized")
+    second.on("greeting", "220 second")
+    evenpost = tunnel_before(first, second, pool={"identity": "proxy-v1"})
+    for _ in range(2):
+        assert greeting_of(evenpost) == ["220 second"]
+    (line,) = evenpost.wait_event("fault")
+    assert line["why"].startswith("s1 does not understand a PROXY header")
+
+
 def test_connect_refused(tunnel_before, scripted_servers):
     first, second = scripted_servers(2)
     second.on("greeting", "220 second")

@@ -267,18 +267,34 @@ def test_announced_and_refused(evenpost_before, scripted_servers, identity):
     assert "550 5.7.0 insufficient authorization" in line["why"]
 
 
-def test_proxy_header_taken_for_a_command(evenpost_before, scripted_servers):
-    """A server that does not expect it answers 500: no mail without the address."""
+UNKNOWN = "500 5.5.2 command not recognized"
+TAKEN_FOR_A_COMMAND = {
+    "behind the greeting": f"220 scripted.test\n{UNKNOWN}",
+    "in place of a reply": "220 scripted.test",
+}
+
+
+@pytest.mark.parametrize("probe", ["none", "ehlo"])
+@pytest.mark.parametrize("row", TAKEN_FOR_A_COMMAND)
+def test_proxy_header_taken_for_a_command(evenpost_before, scripted_servers, row, probe):
+    """A server that does not expect it answers 500: no mail without the address, and
+    it is said why, whoever finds it first."""
     (server,) = scripted_servers(1)
+    server.on("greeting", TAKEN_FOR_A_COMMAND[row])
     evenpost = evenpost_before(
         server,
-        pool={"identity": "proxy-v1", "health": {"probe": "none"}},
+        pool={"identity": "proxy-v1", "health": {"probe": probe}},
         listener=BEHIND_PROXY,
+        ready=False,
     )
+    evenpost.wait_event("start")
     with connect(evenpost) as client:
         client.command("MAIL FROM:<ann@a.example>", 250)
         client.command("RCPT TO:<bob@b.example>", "451 4.3.2")
     assert not any("MAIL" in line for line in server.commands())
+    fault = "s1 does not understand a PROXY header from 127.0.0.1"
+    assert evenpost.wait_event("fault")[0]["why"].startswith(fault)
+    assert evenpost.pools()["hubs"]["s1"]["fault"].startswith(fault)
 
 
 def test_refused_client_is_not_the_servers_fault(evenpost_before, scripted_servers):

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "rows.h"
 
 /* Rounds of the loop until a test gives up; each waits ROUND milliseconds at most. */
 #define ROUNDS 2000
@@ -335,6 +335,66 @@ test_transcript(void **state)
 	loop_close(&loop);
 }
 
+/*
+ * A server that does not expect a PROXY header: what it answers to one is a fault of
+ * its set-up, wherever it stands, and EHLO is not tried as HELO.
+ */
+static const struct refused_header {
+	const char *name;
+	enum probe_kind kind;
+	enum identity_method identity;
+	struct fake_turn turns[FAKE_TURNS];
+	const char *result;
+} refused_headers[] = {
+	{"version 1, behind the greeting",
+	 PROBE_EHLO,
+	 IDENTITY_PROXY_V1,
+	 {{NULL, "220 hi\r\n502 5.5.2 what\r\n"}},
+	 "greeting: identity refused"},
+	{"version 2, in pieces, and its QUIT is obeyed",
+	 PROBE_EHLO,
+	 IDENTITY_PROXY_V2,
+	 {{NULL, "220 hi\r\n500 a\r\n500 b\r\n221 bye\r\n"}},
+	 "greeting: identity refused"},
+	{"in the place of the reply to EHLO",
+	 PROBE_EHLO,
+	 IDENTITY_PROXY_V1,
+	 {{"PROXY TCP4 127.0.0.1 127.0.0.1", "220 hi\r\n"}, {"EHLO", "500 what\r\n"}},
+	 "EHLO: identity refused"},
+	{"in the place of the reply to QUIT",
+	 PROBE_BANNER,
+	 IDENTITY_PROXY_V1,
+	 {{"PROXY TCP4 127.0.0.1 127.0.0.1", "220 hi\r\n"}, {"QUIT", "500 what\r\n"}},
+	 "QUIT: identity refused"},
+};
+
+static void
+test_refused_header(void **state)
+{
+	const struct refused_header *row = *state;
+	struct probe_plan plan = make_plan(row->kind, MAIL_SMTP);
+	char fault[SERVER_FAULT_MAX];
+	struct loop loop;
+	struct fake fake;
+	struct probe probe;
+	struct server *server;
+
+	plan.identity = row->identity;
+	assert_int_equal(loop_open(&loop), STATUS_OK);
+	fake_open(&fake, &loop, row->turns);
+	server = make_server(&fake.listener.address);
+	probe_init(&probe, &loop);
+	run_probe(&loop, &probe, &plan, server, &fake);
+	assert_false(probe.record.passed);
+	assert_string_equal(probe.record.result, row->result);
+	assert_true(server_fault(server, fault));
+	assert_non_null(strstr(fault, "does not understand a PROXY header"));
+	probe_fini(&probe);
+	server_unref(server);
+	fake_close(&fake);
+	loop_close(&loop);
+}
+
 /* A reply before the question, in one piece with the greeting. */
 static void
 test_unasked_reply(void **state)
@@ -465,6 +525,7 @@ main(void)
 		cmocka_unit_test(test_no_connection),
 		cmocka_unit_test(test_scripts),
 	};
+	int failed = ROWS_RUN(refused_headers, test_refused_header);
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }
