@@ -177,12 +177,25 @@ introduce(struct upstream *upstream)
 	say_identity(upstream);
 }
 
-/* Accepted, the server begins anew, as for that client (Postfix, XCLIENT_README). */
+/* RFC 5321 4.3.2, RFC 7504. */
+static bool
+refuses_as_a_greeting(const struct smtp_reply *reply)
+{
+	return smtp_reply_is_transient(reply) || reply->code == 554 ||
+	       reply->code == 521;
+}
+
+/*
+ * Accepted, the server begins anew, as for that client (Postfix, XCLIENT_README): it
+ * greets it, or refuses it, and is not to blame for that.
+ */
 static void
 take_identity(struct upstream *upstream, const struct smtp_reply *reply)
 {
 	if (reply->code == 220)
 		upstream_say_hello(upstream);
+	else if (refuses_as_a_greeting(reply))
+		upstream_take_refusal(upstream, "XCLIENT", reply);
 	else
 		refuse_identity(upstream, SETUP_REFUSED, reply);
 }

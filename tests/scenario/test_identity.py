@@ -315,6 +315,25 @@ def test_refused_client_is_not_the_servers_fault(evenpost_before, scripted_serve
     assert states <= {"up", "down"}
 
 
+@pytest.mark.parametrize("reply", ["554 5.7.1 Client host rejected", "450 4.7.1 not yet"])
+def test_client_refused_behind_xclient(evenpost_before, scripted_servers, reply):
+    """Postfix with smtpd_delay_reject = no refuses the client where it would greet it:
+    that is no fault of the set-up, and no server is ejected for it."""
+    servers = scripted_servers(2, **PERSONAL["xclient"])
+    for server in servers:
+        server.on("xclient", reply)
+    evenpost = evenpost_before(
+        *servers,
+        pool={"identity": "xclient", "passive": {"failures": 1, "eject": "1h"}},
+        listener=BEHIND_PROXY,
+    )
+    with connect(evenpost) as client:
+        client.command("MAIL FROM:<ann@a.example>", 250)
+        client.command("RCPT TO:<bob@b.example>", reply)
+    states = evenpost.pools()["hubs"].values()
+    assert {(s["state"], s["fault"]) for s in states} == {("up", None)}
+
+
 def test_failover_introduces_anew(evenpost_before, scripted_servers):
     """A server that goes in the transaction: the next one is told of the client too."""
     first, second = scripted_servers(2, **PERSONAL["proxy-v2"])
