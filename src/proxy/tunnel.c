@@ -67,20 +67,32 @@ fail_handshake(struct tunnel *tunnel, const char *why)
 	finish_because(tunnel, "handshake");
 }
 
-/* The last words to a client that has heard none: where servers speak first, ours. */
-void
-tunnel_fail(struct tunnel *tunnel, struct span reply, const char *why)
+/* One write that may fail: nothing was sent before it. */
+static void
+say(struct tunnel *tunnel, const struct smtp_reply *reply)
 {
-	char line[512];
-	int length = snprintf(line, sizeof(line), "%.*s\r\n", SPAN_ARGS(reply));
-	struct iovec vector = {line, (size_t)length};
+	struct buffer output;
+	struct iovec vector;
 	size_t count;
 
+	buffer_init(&output, LIMIT_READ);
+	if (smtp_reply_print(reply, &output) == STATUS_OK) {
+		vector.iov_base = (void *)buffer_span(&output).at;
+		vector.iov_len = buffer_length(&output);
+		(void)!stream_write(&tunnel->client_stream, &vector, 1, &count);
+	}
+	buffer_clear(&output);
+}
+
+/* The last words to a client that has heard none: where servers speak first, ours. */
+void
+tunnel_fail(struct tunnel *tunnel, const struct smtp_reply *reply, const char *why)
+{
 	journal_refused_client(tunnel->listener, tunnel->tally, &tunnel->client,
 			       REJECT_NO_SERVER);
-	if (tunnel->pool->greets &&
-	    stream_write(&tunnel->client_stream, &vector, 1, &count) == STATUS_OK)
-		stream_shutdown(&tunnel->client_stream);
+	if (tunnel->pool->greets)
+		say(tunnel, reply);
+	stream_shutdown(&tunnel->client_stream);
 	tunnel_leave_server(tunnel);
 	if (!tunnel->end)
 		tunnel->end = why;
@@ -369,12 +381,12 @@ on_client_ready(struct stream *stream)
 void
 tunnel_stop(struct tunnel *tunnel)
 {
-	tunnel->stopping = true;
 	if (tunnel->state == TUNNEL_HANDSHAKE)
 		finish_because(tunnel, "stop");
 	else if (tunnel->state < TUNNEL_OPEN)
 		tunnel_fail(tunnel,
-			    SPAN("421 4.3.2 Service is shutting down, try again later"),
+			    &SMTP_REPLY("421 4.3.2 Service is shutting down, try again "
+					"later"),
 			    "stop");
 }
 

@@ -57,7 +57,6 @@ struct tunnel {
 	struct server *server; /* reserved, or the last one that was; the snapshot's */
 	enum tunnel_state state;
 	bool reserved;
-	bool stopping;
 	bool half_closed; /* the server has ended its side */
 	bool client_lost;
 	bool server_lost;
@@ -67,8 +66,7 @@ struct tunnel {
 	uint64_t counted;                /* bytes that the server's counter knows of */
 	const char *end;                 /* why it ends; static */
 	struct smtp_reply_reader reader; /* of the greeting */
-	char *refusal; /* what a server said about the client when it refused; or NULL
-			*/
+	char *refusal; /* the reply of a server that refused the client; or NULL */
 	uint32_t attempts;
 	uint32_t tried_count;
 	uint32_t tried[TUNNEL_TRIED_MAX];

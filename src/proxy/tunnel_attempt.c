@@ -10,8 +10,9 @@
 /* Bytes of a greeting that are read at a time. */
 #define GREETING_READ 4096
 
-#define NO_SERVER SPAN("421 4.3.2 No server can take the connection now, try again")
-#define NO_PLACE SPAN("421 4.3.2 All servers are busy, try again")
+#define NO_SERVER                                                                      \
+	SMTP_REPLY("421 4.3.2 No server can take the connection now, try again")
+#define NO_PLACE SMTP_REPLY("421 4.3.2 All servers are busy, try again")
 
 static stream_ready on_server_ready;
 
@@ -45,10 +46,14 @@ may_try_another(const struct tunnel *tunnel)
 static void
 give_up(struct tunnel *tunnel)
 {
-	if (tunnel->refusal)
-		tunnel_fail(tunnel, span_from_string(tunnel->refusal), "refused");
-	else
-		tunnel_fail(tunnel, NO_SERVER, "no server");
+	struct smtp_reply refusal;
+
+	if (tunnel->refusal) {
+		refusal = smtp_reply_of(span_from_string(tunnel->refusal));
+		tunnel_fail(tunnel, &refusal, "refused");
+	} else {
+		tunnel_fail(tunnel, &NO_SERVER, "no server");
+	}
 }
 
 /* The client has neither seen a byte nor said one: it does not notice. */
@@ -95,7 +100,7 @@ take_refusal(struct tunnel *tunnel, const struct smtp_reply *reply)
 		return;
 	}
 	free(tunnel->refusal);
-	tunnel->refusal = strndup(line.at, line.length < 500 ? line.length : 500);
+	tunnel->refusal = strndup(reply->text.at, reply->text.length);
 	try_another(tunnel, RETRY_GREETING, why);
 }
 
@@ -344,7 +349,7 @@ tunnel_attempt_timed_out(struct tunnel *tunnel)
 		fail(tunnel, SERVER_FAILURE_GREETING, "no greeting in time");
 		break;
 	default:
-		tunnel_fail(tunnel, NO_PLACE, "queue");
+		tunnel_fail(tunnel, &NO_PLACE, "queue");
 		break;
 	}
 }

@@ -26,7 +26,8 @@ bool tunnel_client_speaks(const struct tunnel *tunnel);
 void tunnel_connect_through(struct tunnel *tunnel);
 void tunnel_server_ready(struct tunnel *tunnel);
 /* No server takes the client: it hears the reply, where servers speak first. */
-void tunnel_fail(struct tunnel *tunnel, struct span reply, const char *why);
+void
+tunnel_fail(struct tunnel *tunnel, const struct smtp_reply *reply, const char *why);
 void tunnel_linger(struct tunnel *tunnel);
 
 #endif

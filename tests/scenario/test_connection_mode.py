@@ -268,13 +268,16 @@ def test_refused_client_hears_the_servers_words(tunnel_before, scripted_servers)
     """Servers that know the client: their refusal is its answer, not their failure."""
     servers = scripted_servers(2, expects_proxy=True)
     for server in servers:
-        server.on("greeting", "554 5.7.1 your address is on a list")
+        server.on("greeting", "554-5.7.1 your address is on a list\n554 5.7.1 see there")
     evenpost = tunnel_before(
         *servers,
         pool={"identity": "proxy-v2", "passive": {"failures": 1, "eject": "1h"}},
     )
     with RawClient(evenpost.port) as client:
-        client.expect("554 5.7.1 your address is on a list")
+        assert client.read_reply().lines == [
+            "554-5.7.1 your address is on a list",
+            "554 5.7.1 see there",
+        ]
     assert {s["state"] for s in evenpost.pools()["hubs"].values()} == {"up"}
 
 
