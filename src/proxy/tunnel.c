@@ -55,6 +55,12 @@ finish_because(struct tunnel *tunnel, const char *why)
 }
 
 void
+tunnel_forsaken(struct tunnel *tunnel)
+{
+	finish_because(tunnel, "client lost");
+}
+
+void
 tunnel_kill(struct tunnel *tunnel)
 {
 	finish_because(tunnel, "cut");
@@ -161,16 +167,21 @@ time_left(const struct tunnel *tunnel)
 
 /* ---- bytes ---- */
 
+/* That the client was passed on to it says nothing of the server: what it answers does.
+ */
 static void
 count_bytes(struct tunnel *tunnel)
 {
 	uint64_t bytes = tunnel->up.bytes + tunnel->down.bytes;
+	int64_t now = tunnel->worker->loop.now;
 
 	if (bytes == tunnel->counted)
 		return;
 	tally_add(&tunnel->server->counters.bytes, bytes - tunnel->counted);
 	tunnel->counted = bytes;
-	tunnel->active = tunnel->worker->loop.now;
+	tunnel->active = now;
+	if (tunnel->down.bytes > 0)
+		server_observe(tunnel->server, SERVER_TRAFFIC_WORKED, "", now);
 }
 
 /* One side is gone: nobody reads what is meant for it. */
@@ -305,7 +316,6 @@ tunnel_connect_through(struct tunnel *tunnel)
 	tunnel->state = TUNNEL_OPEN;
 	tunnel->active = loop->now;
 	tally_add(&tunnel->server->counters.messages, 1);
-	server_observe(tunnel->server, SERVER_TRAFFIC_WORKED, "", loop->now);
 	loop_timer_start(loop, &tunnel->timer, time_left(tunnel));
 	loop_defer(loop, &tunnel->move);
 }
@@ -357,14 +367,6 @@ begin_tls(struct tunnel *tunnel)
 		shake_hands(tunnel);
 }
 
-bool
-tunnel_client_speaks(const struct tunnel *tunnel)
-{
-	return stream_is_readable(&tunnel->client_stream) &&
-	       !stream_is_tls(&tunnel->client_stream);
-}
-
-/* A client that speaks first does not wait for a greeting: nor do we. */
 static void
 on_client_ready(struct stream *stream)
 {
@@ -372,8 +374,8 @@ on_client_ready(struct stream *stream)
 
 	if (tunnel->state == TUNNEL_HANDSHAKE)
 		shake_hands(tunnel);
-	else if (tunnel->state == TUNNEL_GREETING && tunnel_client_speaks(tunnel))
-		tunnel_connect_through(tunnel);
+	else if (tunnel->state < TUNNEL_OPEN)
+		tunnel_attempt_heard_client(tunnel);
 	else
 		go_on(tunnel);
 }

@@ -169,6 +169,33 @@ read_greeting(struct tunnel *tunnel)
 	}
 }
 
+/*
+ * A client that speaks first does not wait for a greeting: nor do we. One that has
+ * ended its side without a word may read all the same, and waits as others do: a server
+ * that hangs would not end its own.
+ */
+void
+tunnel_attempt_heard_client(struct tunnel *tunnel)
+{
+	char first;
+	size_t count;
+
+	if (stream_is_tls(&tunnel->client_stream))
+		return; /* what it says is known only by reading: it waits */
+	switch (stream_peek(&tunnel->client_stream, &first, 1, &count)) {
+	case STATUS_OK:
+		if (tunnel->state == TUNNEL_GREETING)
+			tunnel_connect_through(tunnel);
+		break;
+	case STATUS_AGAIN:
+	case STATUS_END:
+		break;
+	default:
+		tunnel_forsaken(tunnel);
+		break;
+	}
+}
+
 /* ---- the connection ---- */
 
 static void
@@ -218,13 +245,14 @@ be_connected(struct tunnel *tunnel)
 		fail(tunnel, SERVER_FAILURE_LOST, "connection lost");
 		return;
 	}
-	if (!tunnel->pool->greets || tunnel_client_speaks(tunnel)) {
+	if (!tunnel->pool->greets) {
 		tunnel_connect_through(tunnel);
 		return;
 	}
 	tunnel->state = TUNNEL_GREETING;
 	loop_timer_start(&tunnel->worker->loop, &tunnel->timer,
 			 tunnel->pool->timeouts.greeting);
+	tunnel_attempt_heard_client(tunnel);
 }
 
 static void

@@ -131,6 +131,30 @@ def test_no_greeting_in_time(tunnel_before, scripted_servers):
         assert greeting_of(evenpost) == ["220 second"]
 
 
+def test_a_client_that_leaves_before_the_greeting(tunnel_before, scripted_servers):
+    """That is no success of a server that hangs, and nobody waits for its end."""
+    first, second = scripted_servers(2)
+    first.on("greeting", HANG)
+    second.on("greeting", "220 second")
+
+    class Last:
+        address = {"address": second.address, "preference": 20}
+
+    evenpost = tunnel_before(
+        first,
+        Last,
+        pool={
+            "timeouts": {"greeting": "300ms"},
+            "passive": {"failures": 2, "eject": "1h"},
+        },
+    )
+    assert greeting_of(evenpost) == ["220 second"]
+    with RawClient(evenpost.port):
+        first.wait_for(lambda s: len(s.connections) == 2, "the second connection")
+    evenpost.wait_event("session", count=2)
+    assert evenpost.pools()["hubs"]["s1"]["state"] == "ejected"
+
+
 def test_no_server_at_all(tunnel_before, scripted_servers):
     servers = scripted_servers(2)
     evenpost = tunnel_before(*servers)
