@@ -12,6 +12,9 @@
    be gone altogether, and its place would be kept by a client that does not go. */
 #define HALF_CLOSED 30000
 
+/* Reads of what is thrown away before others have their turn. */
+#define READS_A_TURN 4
+
 static stream_ready on_client_ready;
 
 /* ---- its end ---- */
@@ -108,14 +111,18 @@ tunnel_fail(struct tunnel *tunnel, const struct smtp_reply *reply, const char *w
 
 /* ---- lingering ---- */
 
-/* Reads and throws away; true when nothing more can come. */
+/*
+ * Reads and throws away, for a turn: who sends as fast as we read must not keep the
+ * worker. True when nothing more can come.
+ */
 static bool
-discard(struct stream *stream, char *scratch)
+discard(struct tunnel *tunnel, struct stream *stream)
 {
+	struct worker *worker = tunnel->worker;
 	size_t count;
 
-	while (stream_is_open(stream)) {
-		switch (stream_read(stream, scratch, LIMIT_READ, &count)) {
+	for (int reads = 0; reads < READS_A_TURN && stream_is_open(stream); reads++) {
+		switch (stream_read(stream, worker->scratch, LIMIT_READ, &count)) {
 		case STATUS_OK:
 			break;
 		case STATUS_AGAIN:
@@ -124,15 +131,15 @@ discard(struct stream *stream, char *scratch)
 			return true;
 		}
 	}
-	return true;
+	loop_defer(&worker->loop, &tunnel->move);
+	return !stream_is_open(stream);
 }
 
 static void
 go_on_lingering(struct tunnel *tunnel)
 {
-	char *scratch = tunnel->worker->scratch;
-	bool client = tunnel->client_lost || discard(&tunnel->client_stream, scratch);
-	bool server = tunnel->server_lost || discard(&tunnel->server_stream, scratch);
+	bool client = tunnel->client_lost || discard(tunnel, &tunnel->client_stream);
+	bool server = tunnel->server_lost || discard(tunnel, &tunnel->server_stream);
 
 	if (client && server)
 		finish(tunnel);
