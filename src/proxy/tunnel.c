@@ -330,7 +330,7 @@ tunnel_connect_through(struct tunnel *tunnel)
 void
 tunnel_server_ready(struct tunnel *tunnel)
 {
-	if (tunnel->state == TUNNEL_CONNECTING || tunnel->state == TUNNEL_GREETING)
+	if (tunnel->state < TUNNEL_OPEN)
 		tunnel_attempt_ready(tunnel);
 	else
 		go_on(tunnel);

@@ -5,11 +5,11 @@
  * answer, or refuses, is passed over for another. Then bytes pass in both directions as
  * they are, each direction with an end of its own.
  *
- *     [HANDSHAKE →] WAITING ⇄ CONNECTING → GREETING → OPEN → LINGERING
+ *     [HANDSHAKE →] WAITING ⇄ CONNECTING [→ SECURING] → GREETING → OPEN → LINGERING
  *     any → its end
  *
- * Where the listener says tls: implicit, TLS ends here, and the server gets what is in
- * it.
+ * Where the listener says tls: implicit, TLS ends here; where the pool does, it begins
+ * anew towards the server.
  *
  * Lingering: both directions have ended, and one side may still send what nobody will
  * read. It is read and thrown away for a moment: a close with input unread would reset,
@@ -32,6 +32,7 @@ enum tunnel_state {
 	TUNNEL_HANDSHAKE, /* of TLS, with the client */
 	TUNNEL_WAITING,   /* for a place at a server */
 	TUNNEL_CONNECTING,
+	TUNNEL_SECURING, /* a handshake with the server */
 	TUNNEL_GREETING,
 	TUNNEL_OPEN,
 	TUNNEL_LINGERING,

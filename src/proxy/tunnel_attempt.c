@@ -238,13 +238,8 @@ send_preamble(struct tunnel *tunnel)
 }
 
 static void
-be_connected(struct tunnel *tunnel)
+await_greeting(struct tunnel *tunnel)
 {
-	tally_add(&tunnel->server->counters.connects, 1);
-	if (!send_preamble(tunnel)) {
-		fail(tunnel, SERVER_FAILURE_LOST, "connection lost");
-		return;
-	}
 	if (!tunnel->pool->greets) {
 		tunnel_connect_through(tunnel);
 		return;
@@ -253,6 +248,72 @@ be_connected(struct tunnel *tunnel)
 	loop_timer_start(&tunnel->worker->loop, &tunnel->timer,
 			 tunnel->pool->timeouts.greeting);
 	tunnel_attempt_heard_client(tunnel);
+}
+
+/* ---- TLS towards the server ---- */
+
+static void
+fail_handshake(struct tunnel *tunnel)
+{
+	const char *verdict = stream_tls_verdict(&tunnel->server_stream);
+	char why[256];
+
+	snprintf(why, sizeof(why), "TLS: %s", stream_tls_error(&tunnel->server_stream));
+	if (verdict)
+		setup_note_certificate(tunnel->server,
+				       setup_tls_name(tunnel->pool, tunnel->server),
+				       verdict);
+	fail(tunnel, SERVER_FAILURE_TLS, why);
+}
+
+static void
+shake_hands(struct tunnel *tunnel)
+{
+	switch (stream_handshake(&tunnel->server_stream)) {
+	case STATUS_OK:
+		server_clear_fault(tunnel->server, SERVER_FAULT_TLS);
+		await_greeting(tunnel);
+		break;
+	case STATUS_AGAIN:
+		break;
+	default:
+		fail_handshake(tunnel);
+		break;
+	}
+}
+
+static void
+begin_tls(struct tunnel *tunnel)
+{
+	struct worker *worker = tunnel->worker;
+
+	tunnel->state = TUNNEL_SECURING;
+	loop_timer_start(&worker->loop, &tunnel->timer,
+			 tunnel->pool->timeouts.greeting);
+	if (stream_begin_tls_client(&tunnel->server_stream,
+				    worker_tls_client(worker, tunnel->pool),
+				    setup_tls_name(tunnel->pool, tunnel->server),
+				    worker_tls_session(worker, tunnel->server,
+						       tunnel->pool)) == STATUS_OK)
+		shake_hands(tunnel);
+	else
+		fail(tunnel, SERVER_FAILURE_LOST, "out of memory");
+}
+
+/* ---- the connection is made ---- */
+
+static void
+be_connected(struct tunnel *tunnel)
+{
+	tally_add(&tunnel->server->counters.connects, 1);
+	if (!send_preamble(tunnel)) {
+		fail(tunnel, SERVER_FAILURE_LOST, "connection lost");
+		return;
+	}
+	if (tunnel->pool->tls == POOL_TLS_IMPLICIT)
+		begin_tls(tunnel);
+	else
+		await_greeting(tunnel);
 }
 
 static void
@@ -281,6 +342,8 @@ tunnel_attempt_ready(struct tunnel *tunnel)
 {
 	if (tunnel->state == TUNNEL_CONNECTING)
 		finish_connecting(tunnel);
+	else if (tunnel->state == TUNNEL_SECURING)
+		shake_hands(tunnel);
 	while (tunnel->state == TUNNEL_GREETING &&
 	       stream_is_readable(&tunnel->server_stream))
 		read_greeting(tunnel);
@@ -372,6 +435,9 @@ tunnel_attempt_timed_out(struct tunnel *tunnel)
 	switch (tunnel->state) {
 	case TUNNEL_CONNECTING:
 		fail(tunnel, SERVER_FAILURE_CONNECT, "connect timed out");
+		break;
+	case TUNNEL_SECURING:
+		fail(tunnel, SERVER_FAILURE_TIMEOUT, "no TLS handshake in time");
 		break;
 	case TUNNEL_GREETING:
 		fail(tunnel, SERVER_FAILURE_GREETING, "no greeting in time");

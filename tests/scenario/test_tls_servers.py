@@ -377,3 +377,21 @@ def test_cut_off_in_a_reply(evenpost_before, tls_server):
         send_message(evenpost)
     assert len(second.messages) == 2
     assert evenpost.pools()["hubs"]["s1"]["failures"]["lost"] > 0
+
+
+@pytest.mark.parametrize("kind", ["good", "expired"])
+def test_connection_mode(evenpost_before, tls_server, authority, kind):
+    """Bytes pass through TLS towards the server, verified, or not at all."""
+    server = tls_server(kind, implicit=True)
+    evenpost = evenpost_before(
+        server,
+        pool={"tls": "implicit", **verified(authority, kind), **UNPROBED},
+        listener={"mode": "connection"},
+    )
+    with RawClient(evenpost.port) as client:
+        if kind == "good":
+            client.hello()
+            client.command("QUIT", 221)
+        else:
+            client.expect("421 4.3.2")
+            assert fault(evenpost).startswith("s1: certificate has expired")
