@@ -40,6 +40,8 @@ struct sink_options {
 	uint32_t max_connections; /* 0: no limit */
 	bool lmtp;
 	bool no_ehlo; /* EHLO gets 502 */
+	bool proxy;   /* a PROXY header comes first */
+	bool xclient; /* XCLIENT is taken */
 	bool stats;   /* totals at the end */
 	struct smtp_extensions offered;
 	struct sink_refusals at_recipient;
@@ -56,6 +58,7 @@ enum sink_command {
 	SINK_BDAT,
 	SINK_RSET,
 	SINK_QUIT,
+	SINK_XCLIENT, /* that was taken */
 	SINK_REFUSED, /* bad, out of order, unknown */
 	SINK_COMMAND_COUNT
 };

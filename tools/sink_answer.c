@@ -59,6 +59,21 @@ session_forget(struct session *session)
 		envelope_reset(&session->envelope);
 }
 
+/* smtp/extensions prints nothing that no client may hear of. */
+static void
+announce_xclient(struct session *session)
+{
+	struct buffer *output = &session->smtp.output;
+	struct span said = buffer_span(output);
+	size_t last = said.length - sizeof("\r\n");
+
+	while (last > 0 && said.at[last - 1] != '\n')
+		last--;
+	output->storage[output->start + last + sizeof("250") - 1] = '-';
+	if (buffer_print(output, "250 XCLIENT NAME ADDR PORT PROTO HELO\r\n"))
+		session->over = true;
+}
+
 static void
 answer_hello(struct session *session, const struct smtp_event *event,
 	     const struct fault_plan *plan)
@@ -74,6 +89,8 @@ answer_hello(struct session *session, const struct smtp_event *event,
 	else if (smtp_server_hello(&session->smtp, event->slot, event->hello.verb,
 				   options->offered))
 		session->over = true;
+	else if (options->xclient && event->hello.verb != SMTP_HELO)
+		announce_xclient(session);
 }
 
 static void
@@ -282,6 +299,42 @@ session_answer_command(struct session *session, const struct smtp_event *event,
 		session_misbehave(session, &plan, mark);
 }
 
+static bool
+session_takes_xclient(const struct session *session, const struct smtp_event *event)
+{
+	enum smtp_server_state state = session->smtp.state;
+
+	return session->sink->options->xclient &&
+	       event->refused.verb == SMTP_XCLIENT_COMMAND &&
+	       (state == SMTP_STATE_START || state == SMTP_STATE_READY);
+}
+
+/* In the place of the refusal, which is the last line of the output, the client is
+ * greeted anew; it has to say EHLO again. */
+static void
+session_begin_anew(struct session *session, struct span refusal)
+{
+	struct smtp_server *smtp = &session->smtp;
+	size_t length = refusal.length + sizeof("\r\n") - 1;
+
+	session_retract(session, buffer_length(&smtp->output) - length);
+	session_forget(session);
+	smtp->state = SMTP_STATE_START;
+	smtp->greeted = false;
+	if (smtp_server_greet(smtp))
+		session->over = true;
+}
+
+static void
+answer_refused(struct session *session, const struct smtp_event *event)
+{
+	bool taken = session_takes_xclient(session, event);
+
+	session->sink->totals.commands[taken ? SINK_XCLIENT : SINK_REFUSED]++;
+	if (taken)
+		session_begin_anew(session, event->refused.reply);
+}
+
 void
 session_answer(struct session *session, const struct smtp_event *event, size_t mark)
 {
@@ -300,7 +353,7 @@ session_answer(struct session *session, const struct smtp_event *event, size_t m
 		session_forget(session);
 		break;
 	case SMTP_EVENT_REFUSED:
-		totals->commands[SINK_REFUSED]++;
+		answer_refused(session, event);
 		break;
 	case SMTP_EVENT_CLOSE:
 		session->closing = true;

@@ -15,7 +15,7 @@
 static const char *const command_names[SINK_COMMAND_COUNT] = {
 	[SINK_HELLO] = "ehlo", [SINK_MAIL] = "mail",       [SINK_RCPT] = "rcpt",
 	[SINK_DATA] = "data",  [SINK_BDAT] = "bdat",       [SINK_RSET] = "rset",
-	[SINK_QUIT] = "quit",  [SINK_REFUSED] = "refused",
+	[SINK_QUIT] = "quit",  [SINK_XCLIENT] = "xclient", [SINK_REFUSED] = "refused",
 };
 
 void

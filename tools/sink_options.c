@@ -29,6 +29,8 @@ static const char usage[] =
 	"SMTPUTF8,\n"
 	"                                DSN, ENHANCEDSTATUSCODES, CHUNKING\n"
 	"      --no-ehlo                 refuse EHLO\n"
+	"      --proxy                   a PROXY header must come first\n"
+	"      --xclient                 announce and take XCLIENT\n"
 	"      --size BYTES              the largest message\n"
 	"      --max-connections N       421 to those above it\n"
 	"      --refuse-recipient PATTERN=REPLY\n"
@@ -49,6 +51,8 @@ enum option_key {
 	OPTION_JOURNAL,
 	OPTION_NO,
 	OPTION_NO_EHLO,
+	OPTION_PROXY,
+	OPTION_XCLIENT,
 	OPTION_SIZE,
 	OPTION_MAX_CONNECTIONS,
 	OPTION_REFUSE_RECIPIENT,
@@ -65,6 +69,8 @@ static const struct option long_options[] = {
 	{"journal", required_argument, NULL, OPTION_JOURNAL},
 	{"no", required_argument, NULL, OPTION_NO},
 	{"no-ehlo", no_argument, NULL, OPTION_NO_EHLO},
+	{"proxy", no_argument, NULL, OPTION_PROXY},
+	{"xclient", no_argument, NULL, OPTION_XCLIENT},
 	{"size", required_argument, NULL, OPTION_SIZE},
 	{"max-connections", required_argument, NULL, OPTION_MAX_CONNECTIONS},
 	{"refuse-recipient", required_argument, NULL, OPTION_REFUSE_RECIPIENT},
@@ -203,6 +209,12 @@ option_take(struct sink_options *options, int key, char *value)
 		break;
 	case OPTION_NO_EHLO:
 		options->no_ehlo = true;
+		break;
+	case OPTION_PROXY:
+		options->proxy = true;
+		break;
+	case OPTION_XCLIENT:
+		options->xclient = true;
 		break;
 	case OPTION_SIZE:
 		options->offered.size = size_option("--size", value);

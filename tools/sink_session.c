@@ -1,6 +1,7 @@
 #include "tools/sink_session.h"
 
 #include "base/cleanup.h"
+#include "smtp/proxy_header.h"
 
 #include <sys/socket.h>
 
@@ -94,7 +95,8 @@ session_has_room(struct session *session)
 static bool
 session_may_feed(const struct session *session)
 {
-	return !session->over && !session->closing && session->hold == HOLD_NOTHING;
+	return !session->over && !session->closing && !session->awaits_header &&
+	       session->hold == HOLD_NOTHING;
 }
 
 /* Hands the input to the protocol until it wants more or something holds it up. */
@@ -219,11 +221,62 @@ session_read(struct session *session)
 }
 
 static void
+session_greet(struct session *session)
+{
+	struct fault_plan plan;
+
+	if (smtp_server_greet(&session->smtp)) {
+		session->over = true;
+		return;
+	}
+	if (!fault_table_plan(&session->sink->options->faults, FAULT_GREETING, &plan))
+		return;
+	session_reply_instead(session, &plan, 0);
+	session_misbehave(session, &plan, 0);
+}
+
+/* True: the session can go on, or wait. */
+static bool
+session_take_header(struct session *session, struct span bytes)
+{
+	struct proxy_header header;
+
+	switch (proxy_header_read(bytes, &header)) {
+	case PROXY_HEADER_MORE:
+		return stream_await_more(&session->stream) == STATUS_OK;
+	case PROXY_HEADER_COMPLETE:
+		if (stream_skip(&session->stream, header.length))
+			return false;
+		session->awaits_header = false;
+		session_greet(session);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Whoever sends no header, or a bad one, is left without a word. */
+static void
+session_read_header(struct session *session)
+{
+	char room[PROXY_HEADER_READ_MAX];
+	size_t count;
+	enum status status = stream_peek(&session->stream, room, sizeof(room), &count);
+
+	if (status == STATUS_AGAIN)
+		return;
+	if (status || !session_take_header(session, span_of(room, count)))
+		session->over = true;
+}
+
+static void
 session_take_turn(struct session *session)
 {
 	enum status status = STATUS_OK;
 	int reads = 0;
 
+	if (session->awaits_header)
+		session_read_header(session);
 	session_feed_pending(session);
 	session_flush(session);
 	while (!status && session_may_read(session)) {
@@ -294,21 +347,6 @@ session_turn_away(struct sink *sink, int fd)
 	close(fd);
 }
 
-static void
-session_greet(struct session *session)
-{
-	struct fault_plan plan;
-
-	if (smtp_server_greet(&session->smtp)) {
-		session->over = true;
-		return;
-	}
-	if (!fault_table_plan(&session->sink->options->faults, FAULT_GREETING, &plan))
-		return;
-	session_reply_instead(session, &plan, 0);
-	session_misbehave(session, &plan, 0);
-}
-
 void
 session_open(struct sink *sink, int fd)
 {
@@ -333,6 +371,8 @@ session_open(struct sink *sink, int fd)
 	list_append(&sink->open, &session->link);
 	if (stream_adopt(&session->stream, &sink->loop, fd, session_ready))
 		session->over = true;
+	else if (sink->options->proxy)
+		session->awaits_header = true;
 	else
 		session_greet(session);
 	session_run(session);

@@ -28,6 +28,7 @@ struct session {
 	uint32_t held;            /* last bytes of the output that must wait */
 	int64_t trickle_interval; /* milliseconds between two bytes */
 	bool trickles;            /* what is held goes out byte by byte */
+	bool awaits_header;       /* a PROXY header must come before the greeting */
 	bool over;                /* to be freed at the end of this call */
 	bool reset;               /* closed by a TCP reset */
 	bool closing;             /* over as soon as the output is sent */

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from harness.evenpost import built_program
+from harness.proxy_header import LOCAL, version_1, version_2
 from harness.raw_client import RawClient
 from harness.tools import read_stored, stored_messages
 
@@ -217,6 +218,101 @@ def test_no_ehlo_leaves_helo(sink):
         client.command("EHLO client.example", 502)
         client.command("HELO client.example", 250)
         assert send(client).code == 250
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        version_1(("192.0.2.7", 4711)),
+        version_2(("192.0.2.7", 4711)),
+        version_2(command=LOCAL),
+    ],
+    ids=["version 1", "version 2", "local"],
+)
+@pytest.mark.parametrize("size", [1, 1000])
+def test_proxy_header_comes_before_the_greeting(sink, header, size):
+    with RawClient(sink("--proxy").port) as client:
+        client.send_split(header, size)
+        client.hello()
+        assert send(client).code == 250
+
+
+def test_what_stands_behind_a_proxy_header_is_the_clients(sink):
+    server = sink("--proxy")
+    with RawClient(server.port) as client:
+        client.send(version_1(("192.0.2.7", 4711)) + b"EHLO client.example\r\nQUIT\r\n")
+        client.expect(220)
+        client.expect(250)
+        client.expect(221)
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [b"EHLO client.example\r\n", b"PROXY TCP4 none none 1 2\r\n", b"PRO", b""],
+    ids=["none", "malformed", "unfinished", "nothing"],
+)
+def test_without_a_proxy_header_nobody_is_served(sink, octets):
+    with RawClient(sink("--proxy").port) as client:
+        client.send(octets)
+        client.half_close()
+        assert client.read_to_end() == b""
+
+
+def test_faults_of_the_greeting_wait_for_the_proxy_header(sink):
+    with RawClient(sink("--proxy", "--fault", "greeting=reply:421 no").port) as client:
+        client.send(version_1(("192.0.2.7", 4711)))
+        client.expect("421 no")
+
+
+@pytest.mark.parametrize("without", [set(), ALL])
+def test_xclient_is_announced_last(sink, without):
+    options = ["--no", ",".join(sorted(without))] if without else []
+    with RawClient(sink("--xclient", *options).port) as client:
+        assert list(client.hello().items())[-1] == ("XCLIENT", "NAME ADDR PORT PROTO HELO")
+        assert send(client).code == 250
+
+
+def test_helo_is_not_told_of_xclient(sink):
+    with RawClient(sink("--xclient").port) as client:
+        client.expect(220)
+        assert len(client.command("HELO client.example", 250).lines) == 1
+
+
+def test_xclient_begins_the_session_anew(sink):
+    server = sink("--xclient")
+    with RawClient(server.port) as client:
+        client.hello()
+        client.command("XCLIENT NAME=a.example ADDR=192.0.2.7", "220 sink.example")
+        client.command("MAIL FROM:<ann@a.example>", 503)
+        client.command("EHLO again.example", 250)
+        assert send(client).code == 250
+    totals = server.stop()
+    assert totals["commands"]["xclient"] == 1
+    assert totals["commands"]["refused"] == 1
+
+
+def test_xclient_behind_other_commands_keeps_their_replies(sink):
+    with RawClient(sink("--xclient").port) as client:
+        client.expect(220)
+        client.send(b"EHLO client.example\r\nNOOP\r\nXCLIENT ADDR=192.0.2.7\r\n")
+        client.expect(250)
+        client.expect(250)
+        client.expect("220 sink.example")
+        client.command("EHLO client.example", 250)
+
+
+def test_xclient_within_a_transaction_is_refused(sink):
+    with RawClient(sink("--xclient").port) as client:
+        client.hello()
+        client.command("MAIL FROM:<ann@a.example>", 250)
+        client.command("XCLIENT ADDR=192.0.2.7", 550)
+        client.command("RCPT TO:<bob@b.example>", 250)
+
+
+def test_xclient_is_refused_by_default(sink):
+    with RawClient(sink().port) as client:
+        client.hello()
+        client.command("XCLIENT ADDR=192.0.2.7", 550)
 
 
 def test_connections_above_the_limit_get_421(sink):
