@@ -13,8 +13,8 @@ from harness.evenpost import built_program
 from harness.program import Program
 from harness.waiting import free_port, has_greeting
 
-# Two descriptors each must stay below the usual limit of them.
-MAX_CONNECTIONS = 9000
+# Two descriptors each, and half of one for pipes, must stay below the usual limit.
+MAX_CONNECTIONS = 7000
 
 
 class Direct:
@@ -40,13 +40,15 @@ class Balancer:
     """A program between a port and servers. Subclasses say how it is run."""
 
     name = None
+    identity = "none"  # how it tells the servers who the client is
 
     def __init__(self, directory, servers):
         self.directory = pathlib.Path(directory) / self.name.replace(" ", "-")
         self.directory.mkdir()
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
-        self.servers = servers.addresses
+        told = self.identity != "none"
+        self.servers = (servers.told[self.identity] if told else servers).addresses
         self.program = None
         self.pids = []
 
@@ -81,6 +83,7 @@ class Balancer:
 class Evenpost(Balancer):
     name = "evenpost"
     log_level = "warning"
+    listener = {}
 
     def command(self):
         servers = {f"s{i}": address for i, address in enumerate(self.servers)}
@@ -94,9 +97,10 @@ class Evenpost(Balancer):
                     "bind": self.address,
                     "max-connections-per-client": MAX_CONNECTIONS,
                     "pool": "servers",
+                    **self.listener,
                 }
             },
-            "pools": {"servers": {"servers": servers}},
+            "pools": {"servers": {"servers": servers, "identity": self.identity}},
         }
         # JSON is YAML, and needs no library to write.
         file = self.write("evenpost.yaml", json.dumps(configuration))
@@ -110,8 +114,32 @@ class LoggingEvenpost(Evenpost):
     log_level = "info"
 
 
+class SilentEvenpost(Evenpost):
+    """Without a Received line, and so without the names of clients."""
+
+    name = "evenpost, add-received: never"
+    listener = {"add-received": "never"}
+
+
+class ConnectionEvenpost(Evenpost):
+    name = "evenpost, mode: connection"
+    listener = {"mode": "connection"}
+
+
+class ProxyEvenpost(Evenpost):
+    name = "evenpost, identity: proxy-v2"
+    identity = "proxy-v2"
+
+
+class XclientEvenpost(Evenpost):
+    name = "evenpost, identity: xclient"
+    identity = "xclient"
+
+
 class Haproxy(Balancer):
     name = "haproxy"
+    options = ""
+    server_options = ""
 
     _FILE = """\
 global
@@ -122,16 +150,32 @@ defaults
   timeout connect 5s
   timeout client 5m
   timeout server 5m
-listen inbound
+{options}listen inbound
   bind {address}
   balance roundrobin
 """
 
     def command(self):
-        text = self._FILE.format(address=self.address, maximum=MAX_CONNECTIONS)
+        text = self._FILE.format(
+            address=self.address, maximum=MAX_CONNECTIONS, options=self.options
+        )
         for index, address in enumerate(self.servers):
-            text += f"  server s{index} {address}\n"
+            text += f"  server s{index} {address}{self.server_options}\n"
         return ["haproxy", "-db", "-f", self.write("haproxy.cfg", text)]
+
+
+class HaproxySplice(Haproxy):
+    """Its bytes pass through pipes of the kernel."""
+
+    name = "haproxy, splice"
+    options = "  option splice-request\n  option splice-response\n"
+
+
+class HaproxyProxy(Haproxy):
+    """In the column of haproxy: a row has one of the two."""
+
+    identity = "proxy-v2"
+    server_options = " send-proxy-v2"
 
 
 class Nginx(Balancer):

@@ -24,24 +24,32 @@ class Finding:
     samples: dict  # {program: [a number for each run]}
     aim: Aim = None
     subject: str = "evenpost"
+    also: tuple = ()  # programs that the subject is held against, without an aim
 
     def median(self, program):
         return statistics.median(self.samples[program])
 
-    def ratios(self):
+    def rivals(self):
+        """Whom the subject is held against; first of all the one of the aim."""
+        aimed = (self.aim.against,) if self.aim and self.aim.against else ()
+        return aimed + self.also
+
+    def ratios(self, against):
         """Of each pair of runs that followed one another."""
-        if self.aim is None or self.aim.against is None:
-            return []
-        pairs = zip(self.samples[self.subject], self.samples[self.aim.against])
+        pairs = zip(self.samples[self.subject], self.samples[against])
         return [ours / theirs for ours, theirs in pairs]
+
+    def aimed_at(self):
+        """The numbers that the aim is a bound on."""
+        if self.aim.against is None:
+            return self.samples[self.subject]
+        return self.ratios(self.aim.against)
 
     def is_met(self):
         """None where there is no aim."""
         if self.aim is None:
             return None
-        return self.aim.is_met(
-            statistics.median(self.ratios() or self.samples[self.subject])
-        )
+        return self.aim.is_met(statistics.median(self.aimed_at()))
 
 
 @dataclasses.dataclass

@@ -6,7 +6,14 @@ import subprocess
 
 import machine
 
-_COLUMNS = ("direct", "haproxy", "nginx stream", "nginx mail", "evenpost")
+_COLUMNS = (
+    "direct",
+    "haproxy",
+    "haproxy, splice",
+    "nginx stream",
+    "nginx mail",
+    "evenpost",
+)
 
 
 def _number(value):
@@ -26,18 +33,17 @@ def _shown(finding, column):
     return finding.samples.get(program)
 
 
-def _ratio(finding):
-    """As text: how we stand to whom we are measured against."""
-    if not finding.ratios():
-        return "–"
-    against = finding.aim.against
-    if against == "evenpost":
-        against = "without"
-    ratios = finding.ratios()
+def _ratio_to(finding, rival):
+    ratios = finding.ratios(rival)
     text = f"{statistics.median(ratios):.2f}"
     if len(ratios) > 1:
         text += f" ({min(ratios):.2f} – {max(ratios):.2f})"
-    return f"{text} × {against}"
+    return f"{text} × {'without' if rival == 'evenpost' else rival}"
+
+
+def _ratio(finding):
+    """As text: how we stand to whom we are measured against."""
+    return "; ".join(_ratio_to(finding, rival) for rival in finding.rivals()) or "–"
 
 
 def _aim(finding):

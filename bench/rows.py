@@ -10,10 +10,23 @@ import tempfile
 import time
 
 import machine
-from balancers import Direct, Evenpost, Haproxy, LoggingEvenpost, NginxMail, NginxStream
+from balancers import (
+    ConnectionEvenpost,
+    Direct,
+    Evenpost,
+    Haproxy,
+    HaproxyProxy,
+    HaproxySplice,
+    LoggingEvenpost,
+    NginxMail,
+    NginxStream,
+    ProxyEvenpost,
+    SilentEvenpost,
+    XclientEvenpost,
+)
 from finding import Aim, Finding, Result
 from load import EvenpostLoad, SmtpSource
-from servers import DiscardingPostfix, Sinks, SmtpSinks
+from servers import DiscardingPostfix, Sinks, SmtpSinks, ToldSinks
 from sessions import IdleSessions
 
 # Time to close what a run has left open; seconds.
@@ -68,10 +81,12 @@ class CpuRow:
     title: str
     generator: object
     balancers: tuple
-    aim: Aim
+    aim: Aim = None
     p99_aim: Aim = None
     servers: type = Sinks
     subject: str = "evenpost"
+    also: tuple = ()  # held against these too, without an aim
+    megabytes: int = None  # of a message: the time is told for one of them
 
     def measure(self, scratch, pace):
         turns = Turns()
@@ -84,7 +99,7 @@ class CpuRow:
                     turns.add(
                         balancer.name,
                         sent,
-                        cpu=cpu * 1e6 / max(sent.units, 1),
+                        cpu=cpu * 1e6 / max(sent.units, 1) / (self.megabytes or 1),
                         rate=sent.units / sent.seconds,
                     )
                     if sent.p99_ms is not None:
@@ -94,17 +109,24 @@ class CpuRow:
     def result(self, turns):
         result = Result(self.name, [self.finding(turns["cpu"])], failed=turns.failed)
         p99 = Finding(
-            f"p99 of a session: {self.title}", "ms", turns["p99"], self.p99_aim
+            f"p99 of a session: {self.title}",
+            "ms",
+            turns["p99"],
+            self.p99_aim,
+            self.subject,
         )
         if self.p99_aim:
             result.findings.append(p99)
-        result.beside.append(Finding(self.title, "a second", turns["rate"]))
+        result.beside.append(
+            Finding(self.title, "a second", turns["rate"], subject=self.subject)
+        )
         if turns["p99"] and not self.p99_aim:
             result.beside.append(p99)
         return result
 
     def finding(self, samples):
-        return Finding(self.title, "CPU µs", samples, self.aim, self.subject)
+        unit = "CPU µs a MB" if self.megabytes else "CPU µs"
+        return Finding(self.title, unit, samples, self.aim, self.subject, self.also)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,20 +137,26 @@ class IdleRow:
     title: str
     sessions: int
     balancers: tuple
+    memory_aim: Aim = None
+    sockets_aim: Aim = None
+    subject: str = "evenpost"
+    also: tuple = ()
 
     def measure(self, scratch, pace):
         samples = {"memory": {}, "sockets": {}, "kernel": {}}
         # A process that has grown once has the memory: each run needs new ones.
         for _ in range(min(pace.runs, 3)):
             self.measure_once(scratch, samples)
-        return Result(
-            self.name,
-            [
-                Finding(f"{self.title}: user memory", "bytes", samples["memory"], Aim(1024)),
-                Finding(f"{self.title}: sockets held", "sockets", samples["sockets"], Aim(1)),
-            ],
-            [Finding(f"{self.title}: kernel memory", "bytes", samples["kernel"])],
+        memory = self.finding("user memory", "bytes", samples["memory"], self.memory_aim)
+        memory.also = self.also
+        sockets = self.finding(
+            "sockets held", "sockets", samples["sockets"], self.sockets_aim
         )
+        kernel = self.finding("kernel memory", "bytes", samples["kernel"])
+        return Result(self.name, [memory, sockets], [kernel])
+
+    def finding(self, what, unit, samples, aim=None):
+        return Finding(f"{self.title}: {what}", unit, samples, aim, self.subject)
 
     def measure_once(self, scratch, samples):
         with running(scratch, Sinks, self.balancers) as (sinks, balancers, directory):
@@ -197,6 +225,7 @@ class PostfixRow:
 
 _STREAMS = (Haproxy, NginxStream, Evenpost)
 _ALL = (Haproxy, NginxStream, NginxMail, Evenpost)
+_TUNNELS = (Haproxy, HaproxySplice, NginxStream, ConnectionEvenpost)
 
 
 def _against_haproxy(bound, dominates):
@@ -227,10 +256,40 @@ _COPIES = (
     "the kernel's two copies, and memory: up to `retry.buffer` of each message is kept "
     "to its end, where a proxy of bytes reuses one buffer that stays in the caches"
 )
+_SPLICES = (
+    "the kernel's TCP work: pages are handed from one socket to the other, and what is "
+    "left are its segments, their acknowledgements and the wake-ups"
+)
 _DISK = (
     "Postfix's queue, which is synced to a disk for each message: a disk that others "
     "use moves this row more than any balancer"
 )
+
+
+def _tunnel(name, title, load, aim=None, **more):
+    return CpuRow(
+        f"connection-{name}",
+        f"mode: connection: {title}",
+        EvenpostLoad(load),
+        _TUNNELS,
+        aim,
+        subject=ConnectionEvenpost.name,
+        also=(Haproxy.name,) if aim else (Haproxy.name, HaproxySplice.name),
+        **more,
+    )
+
+
+def _told(name, title, load, balancer, rivals=()):
+    """Against evenpost itself with identity: none, and rivals."""
+    return CpuRow(
+        f"{balancer.identity}-{name}",
+        f"identity: {balancer.identity}: {title}",
+        EvenpostLoad(load),
+        (*rivals, Evenpost, balancer),
+        servers=ToldSinks,
+        subject=balancer.name,
+        also=(Evenpost.name, *(rival.name for rival in rivals)),
+    )
 
 
 ROWS = [
@@ -293,7 +352,42 @@ ROWS = [
         Aim(1.25, "evenpost", dominates="one line formatted and handed to the log writer"),
         subject=LoggingEvenpost.name,
     ),
-    IdleRow("idle", "an idle session", 4000, _ALL),
+    CpuRow(
+        "received",
+        "1 KB, one message a connection, without a Received line (c = 200)",
+        EvenpostLoad("-c 200 -m 1 -s 1k"),
+        (Evenpost, SilentEvenpost),
+        subject=SilentEvenpost.name,
+        also=(Evenpost.name,),
+    ),
+    _told("single", "1 KB, one message a connection (c = 50)", "-c 50 -m 1 -s 1k",
+          ProxyEvenpost, (HaproxyProxy,)),
+    _told("hundred", "1 KB, 100 messages a connection (c = 50)", "-c 50 -m 100 -s 1k",
+          ProxyEvenpost, (HaproxyProxy,)),
+    _told("single", "1 KB, one message a connection (c = 50)", "-c 50 -m 1 -s 1k",
+          XclientEvenpost),
+    _told("hundred", "1 KB, 100 messages a connection (c = 50)", "-c 50 -m 100 -s 1k",
+          XclientEvenpost),
+    _tunnel("connect", "connect, banner, QUIT", "-c 50 --connect-only"),
+    _tunnel("single", "1 KB, one message a connection (c = 200)", "-c 200 -m 1 -s 1k"),
+    _tunnel("hundred", "1 KB, 100 messages a connection (c = 50)", "-c 50 -m 100 -s 1k"),
+    _tunnel("1m", "1 MB a message, 10 a connection (c = 10)", "-c 10 -m 10 -s 1m"),
+    _tunnel(
+        "10m",
+        "10 MB a message (c = 4)",
+        "-c 4 -m 4 -s 10m",
+        Aim(0.90, HaproxySplice.name, dominates=_SPLICES),
+        megabytes=10,
+    ),
+    IdleRow("idle", "an idle session", 4000, _ALL, Aim(1024), Aim(1)),
+    IdleRow(
+        "connection-idle",
+        "mode: connection: an idle session",
+        4000,
+        _TUNNELS,
+        subject=ConnectionEvenpost.name,
+        also=(Haproxy.name,),
+    ),
     PostfixRow(
         "postfix",
         "1 KB to real Postfix, one message a connection (c = 100)",

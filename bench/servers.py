@@ -14,11 +14,13 @@ _SERVERS = 3  # one process listens on as many ports
 class Sinks:
     """evenpost-sink: takes everything and throws it away."""
 
-    def __init__(self, directory):
-        options = [f"--listen=127.0.0.1:{free_port()}" for _ in range(_SERVERS)]
-        self.addresses = [option.partition("=")[2] for option in options]
+    def __init__(self, directory, *options):
+        listen = [f"--listen=127.0.0.1:{free_port()}" for _ in range(_SERVERS)]
+        self.addresses = [option.partition("=")[2] for option in listen]
         self.program = Program(
-            [built_program("evenpost-sink"), *options], directory, "sink"
+            [built_program("evenpost-sink"), *listen, *options],
+            directory,
+            "-".join(["sink", *(option.strip("-") for option in options)]),
         )
 
     def start(self):
@@ -31,6 +33,27 @@ class Sinks:
 
     def stop(self):
         self.program.kill()
+
+
+class ToldSinks(Sinks):
+    """Beside those, others that are told who the client is."""
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.told = {
+            "proxy-v2": Sinks(directory, "--proxy"),
+            "xclient": Sinks(directory, "--xclient"),
+        }
+
+    def start(self):
+        for sinks in self.told.values():
+            sinks.start()
+        return super().start()
+
+    def stop(self):
+        for sinks in self.told.values():
+            sinks.stop()
+        super().stop()
 
 
 class SmtpSinks:
