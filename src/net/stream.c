@@ -174,7 +174,9 @@ stream_connected(struct stream *stream)
 		return STATUS_OK;
 	if (!(stream->source.ready & (LOOP_WRITABLE | LOOP_HUNG_UP)))
 		return STATUS_AGAIN;
-	if (getsockopt(stream->source.fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
+	/* a failure comes as a hang-up; without one there is nothing to ask for */
+	if (stream_is_hung_up(stream) &&
+	    getsockopt(stream->source.fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
 		error = errno;
 	if (error)
 		return connect_failure(error);
