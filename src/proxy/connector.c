@@ -2,6 +2,7 @@
 
 #include "proxy/tally.h"
 
+#include <assert.h>
 #include <errno.h>
 
 /* ---- connecting ---- */
@@ -72,17 +73,25 @@ connector_start(struct stream *stream, struct loop *loop,
 
 /* ---- the preamble ---- */
 
+static void
+stand_in(const struct stream *stream, struct smtp_origin *origin)
+{
+	struct endpoint local, peer;
+
+	/* nearly all: the kernel need not be asked */
+	if (smtp_origin_is_ip(&origin->client))
+		return;
+	stream_local(stream, &local);
+	stream_peer(stream, &peer);
+	smtp_origin_stand_in(origin, &local, &peer);
+}
+
 size_t
 connector_print_preamble(const struct pool_snapshot *pool, const struct stream *stream,
 			 struct smtp_origin *origin, char room[PROXY_HEADER_PRINT_MAX])
 {
-	struct endpoint local, peer;
-
-	if (!identity_has_preamble(pool->identity))
-		return 0;
-	stream_local(stream, &local);
-	stream_peer(stream, &peer);
-	smtp_origin_stand_in(origin, &local, &peer);
+	assert(connector_has_preamble(pool));
+	stand_in(stream, origin);
 	if (pool->identity == IDENTITY_PROXY_V2)
 		return proxy_header_print_v2(origin, false, room);
 	return proxy_header_print_v1(&origin->client, &origin->destination, room);

@@ -92,10 +92,12 @@ void session_print_id(const struct session *session, char text[SESSION_ID_MAX]);
 bool session_awaits_name(const struct session *session);
 
 /*
- * Who the client is, as servers are told. The spans borrow from the session and from
- * id, which is filled.
+ * Who the client is, as servers are told, but for the destination. The spans borrow
+ * from the session and from id, which is filled.
  */
 void session_origin(const struct session *session, struct smtp_origin *origin,
 		    char id[SESSION_ID_MAX]);
+/* Where the client connected to: the kernel is asked, unless a PROXY header said so. */
+void session_destination(const struct session *session, struct endpoint *destination);
 
 #endif

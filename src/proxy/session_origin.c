@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-static void
-fill_destination(const struct session *session, struct endpoint *destination)
+void
+session_destination(const struct session *session, struct endpoint *destination)
 {
 	if (session->destination)
 		*destination = *session->destination;
@@ -35,7 +35,6 @@ session_origin(const struct session *session, struct smtp_origin *origin,
 		.extended = session->extended,
 		.id = span_from_string(id),
 	};
-	fill_destination(session, &origin->destination);
 	if (session->tls)
 		fill_tls(session->tls, origin);
 	if (session->name)

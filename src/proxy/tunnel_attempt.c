@@ -219,6 +219,8 @@ send_preamble(struct tunnel *tunnel)
 	struct iovec vector = {.iov_base = room};
 	size_t count;
 
+	if (!connector_has_preamble(tunnel->pool))
+		return true;
 	if (tunnel->destination)
 		origin.destination = *tunnel->destination;
 	else
@@ -232,9 +234,8 @@ send_preamble(struct tunnel *tunnel)
 	vector.iov_len = connector_print_preamble(tunnel->pool, &tunnel->server_stream,
 						  &origin, room);
 	/* a fresh connection takes that much, or none of it will go anywhere */
-	return vector.iov_len == 0 ||
-	       (stream_write(&tunnel->server_stream, &vector, 1, &count) == STATUS_OK &&
-		count == vector.iov_len);
+	return stream_write(&tunnel->server_stream, &vector, 1, &count) == STATUS_OK &&
+	       count == vector.iov_len;
 }
 
 static void

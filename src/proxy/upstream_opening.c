@@ -14,11 +14,12 @@
 
 #include <stdio.h>
 
+#define DESTINATION_ATTRIBUTES (SMTP_ATTRIBUTE_DESTADDR | SMTP_ATTRIBUTE_DESTPORT)
 /* What we can say of a client by XCLIENT. */
 #define XCLIENT_ATTRIBUTES                                                             \
 	(SMTP_ATTRIBUTE_NAME | SMTP_ATTRIBUTE_ADDR | SMTP_ATTRIBUTE_PORT |             \
 	 SMTP_ATTRIBUTE_PROTO | SMTP_ATTRIBUTE_HELO | SMTP_ATTRIBUTE_LOGIN |           \
-	 SMTP_ATTRIBUTE_DESTADDR | SMTP_ATTRIBUTE_DESTPORT)
+	 DESTINATION_ATTRIBUTES)
 
 void
 upstream_print_why(char why[UPSTREAM_WHY_MAX], const char *what,
@@ -66,8 +67,9 @@ upstream_begin_opening(struct upstream *upstream)
 	upstream->state = upstream->pool->tls == POOL_TLS_IMPLICIT ? UPSTREAM_HANDSHAKE
 								   : UPSTREAM_GREETING;
 	upstream_await(upstream, upstream->pool->timeouts.greeting);
-	if (upstream->session) {
+	if (upstream->session && connector_has_preamble(upstream->pool)) {
 		session_origin(upstream->session, &origin, id);
+		session_destination(upstream->session, &origin.destination);
 		length = connector_print_preamble(upstream->pool, &upstream->stream,
 						  &origin, room);
 	}
@@ -142,6 +144,8 @@ say_identity(struct upstream *upstream)
 	struct smtp_origin origin;
 
 	session_origin(upstream->session, &origin, id);
+	if (upstream->attributes & DESTINATION_ATTRIBUTES)
+		session_destination(upstream->session, &origin.destination);
 	switch (smtp_attributes_print(SMTP_ATTRIBUTES_XCLIENT, &origin,
 				      &upstream->attributes, &upstream->output)) {
 	case STATUS_OK:
