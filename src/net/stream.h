@@ -148,8 +148,9 @@ MUST_CHECK enum status stream_write(struct stream *stream, const struct iovec *v
 				    int vector_count, size_t *count);
 
 /*
- * The same, for bytes behind which the caller closes the stream at once: they and the
- * end are one segment, and one wake-up of the peer. Not while there is input to read.
+ * The same, for bytes behind which the caller closes the stream at once, or shuts it
+ * down: they and the end are one segment, and one wake-up of the peer. Not before a
+ * close while there is input to read.
  */
 MUST_CHECK enum status
 stream_write_last(struct stream *stream, const struct iovec *vectors, int vector_count,

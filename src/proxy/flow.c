@@ -71,14 +71,15 @@ write_held(struct flow *flow)
 	}
 }
 
-/* What the other side does not take at once waits. */
+/* What the other side does not take at once waits. last: the end follows. */
 static enum step
-pass_on(struct flow *flow, struct span bytes)
+pass_on(struct flow *flow, struct span bytes, bool last)
 {
 	struct iovec vector = {(void *)bytes.at, bytes.length};
 	size_t count = 0;
 
-	switch (stream_write(flow->to, &vector, 1, &count)) {
+	switch (last ? stream_write_last(flow->to, &vector, 1, &count)
+		     : stream_write(flow->to, &vector, 1, &count)) {
 	case STATUS_OK:
 	case STATUS_AGAIN:
 		break;
@@ -109,21 +110,45 @@ step_of_read(enum status status)
 	}
 }
 
+/*
+ * An end that is known to have come is read with the bytes before it: they and it leave
+ * in one segment then, and the other side is woken once. The status is that of the last
+ * read; *count may be positive with any.
+ */
+static enum status
+read_some(struct flow *flow, char *scratch, size_t *count)
+{
+	enum status status;
+	size_t got;
+
+	*count = 0;
+	do {
+		status = stream_read(flow->from, scratch + *count, LIMIT_READ - *count,
+				     &got);
+		if (status == STATUS_OK)
+			*count += got;
+	} while (status == STATUS_OK && *count < LIMIT_READ &&
+		 stream_is_hung_up(flow->from));
+	return status;
+}
+
 static enum step
 copy(struct flow *flow, char *scratch, struct pipe_pool *pipes)
 {
 	size_t count;
-	enum step step =
-		step_of_read(stream_read(flow->from, scratch, LIMIT_READ, &count));
+	enum status status = read_some(flow, scratch, &count);
+	enum step step;
 
-	if (step != STEP_MOVED)
+	if (count == 0)
+		return step_of_read(status);
+	step = pass_on(flow, span_of(scratch, count), status == STATUS_END);
+	if (step != STEP_MOVED && step != STEP_STUCK)
 		return step;
-	step = pass_on(flow, span_of(scratch, count));
 	/* out of descriptors: it is copied on */
-	if (count == LIMIT_READ && (step == STEP_MOVED || step == STEP_STUCK) &&
-	    !stream_is_tls(flow->from) && !stream_is_tls(flow->to))
+	if (count == LIMIT_READ && !stream_is_tls(flow->from) &&
+	    !stream_is_tls(flow->to))
 		flow->pipe = pipe_take(pipes);
-	return step;
+	return status == STATUS_OK ? step : step_of_read(status);
 }
 
 static enum step
