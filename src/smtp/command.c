@@ -87,6 +87,14 @@ smtp_verb_name(enum smtp_verb verb)
 	return verbs[verb].name;
 }
 
+/* Every command line is looked at: most differ in the first letter, whatever its case.
+ */
+static inline bool
+may_start_alike(struct span bytes, struct span opening)
+{
+	return bytes.length && ((bytes.at[0] ^ opening.at[0]) & ~0x20) == 0;
+}
+
 bool
 smtp_command_is_foreign(struct span bytes)
 {
@@ -98,7 +106,8 @@ smtp_command_is_foreign(struct span bytes)
 	};
 
 	for (size_t i = 0; i < COUNT_OF(openings); i++) {
-		if (span_starts_nocase(bytes, openings[i]))
+		if (may_start_alike(bytes, openings[i]) &&
+		    span_starts_nocase(bytes, openings[i]))
 			return true;
 	}
 	return false;

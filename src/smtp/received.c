@@ -3,7 +3,6 @@
 #include "smtp/text.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <time.h>
 
 #define DOMAIN_MAX 255    /* RFC 5321 4.5.3.1.2; of a longer HELO this much is told */
@@ -31,17 +30,32 @@ is_printable(char octet)
 	return octet >= ' ' && octet <= '~';
 }
 
-/* At most so much of a word, with '?' for what would end it or begin something else. */
+/* It neither ends a word nor begins something else. */
+static bool
+is_harmless(char octet)
+{
+	switch (octet) {
+	case ' ':
+	case '(':
+	case ')':
+	case '<':
+	case '>':
+	case '\\':
+	case '"':
+	case ';':
+		return false;
+	default:
+		return is_printable(octet);
+	}
+}
+
+/* At most so much of a word, with '?' for what is not harmless. */
 static void
 add_word(struct text *text, struct span word, size_t max)
 {
 	word = span_take(word, max);
-	for (size_t i = 0; i < word.length; i++) {
-		bool harmless = is_printable(word.at[i]) &&
-				!memchr(" ()<>\\\";", word.at[i], 8);
-
-		text_add_octet(text, harmless ? word.at[i] : '?');
-	}
+	for (size_t i = 0; i < word.length; i++)
+		text_add_octet(text, is_harmless(word.at[i]) ? word.at[i] : '?');
 }
 
 /* TCP-info (RFC 5321 4.4). Without an address: by a path of this machine, or unknown.
@@ -128,22 +142,44 @@ add_for(struct text *text, struct span recipient)
 	text_add_octet(text, '>');
 }
 
-/* RFC 5322 3.3, without a locale. */
+static void
+add_two_digits(struct text *text, int number)
+{
+	text_add_octet(text, (char)('0' + number / 10));
+	text_add_octet(text, (char)('0' + number % 10));
+}
+
+static void
+add_time(struct text *text, const struct tm *tm)
+{
+	add_two_digits(text, tm->tm_hour);
+	text_add_octet(text, ':');
+	add_two_digits(text, tm->tm_min);
+	text_add_octet(text, ':');
+	add_two_digits(text, tm->tm_sec);
+}
+
+/* RFC 5322 3.3, without a locale; by hand, since printf() took a third of the line. */
 static void
 add_date(struct text *text, int64_t seconds)
 {
-	char date[DATE_LENGTH + 1];
 	time_t time = (time_t)seconds;
 	struct tm tm;
-	int length;
 
 	assert(seconds >= 0 && seconds <= SECONDS_MAX);
 	gmtime_r(&time, &tm);
-	length = snprintf(date, sizeof(date),
-			  "; %s, %02d %s %04d %02d:%02d:%02d +0000\r\n",
-			  days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
-			  tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
-	text_add(text, span_of(date, (size_t)length));
+	text_add(text, SPAN("; "));
+	text_add(text, span_of(days[tm.tm_wday], 3));
+	text_add(text, SPAN(", "));
+	add_two_digits(text, tm.tm_mday);
+	text_add_octet(text, ' ');
+	text_add(text, span_of(months[tm.tm_mon], 3));
+	text_add_octet(text, ' ');
+	add_two_digits(text, (tm.tm_year + 1900) / 100);
+	add_two_digits(text, (tm.tm_year + 1900) % 100);
+	text_add_octet(text, ' ');
+	add_time(text, &tm);
+	text_add(text, SPAN(" +0000\r\n"));
 }
 
 size_t
