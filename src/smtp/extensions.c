@@ -118,10 +118,13 @@ offered_of(struct smtp_extensions extensions)
 	return extensions.auth ? offered : offered & ~(uint32_t)SMTP_AUTH;
 }
 
+/* Each client hears these lines: printf() is kept for the one with a number. */
 static enum status
 print_keyword(struct span keyword, bool last, struct buffer *output)
 {
-	return buffer_print(output, "250%c%.*s", last ? ' ' : '-', SPAN_ARGS(keyword));
+	enum status status = buffer_append(output, last ? SPAN("250 ") : SPAN("250-"));
+
+	return status == STATUS_OK ? buffer_append(output, keyword) : status;
 }
 
 static enum status
