@@ -90,7 +90,7 @@ size_t
 connector_print_preamble(const struct pool_snapshot *pool, const struct stream *stream,
 			 struct smtp_origin *origin, char room[PROXY_HEADER_PRINT_MAX])
 {
-	assert(connector_has_preamble(pool));
+	assert(identity_has_preamble(pool->identity));
 	stand_in(stream, origin);
 	if (pool->identity == IDENTITY_PROXY_V2)
 		return proxy_header_print_v2(origin, false, room);

@@ -22,18 +22,11 @@ connector_start(struct stream *stream, struct loop *loop,
 		const struct endpoint *client, stream_ready *on_ready,
 		const char **why);
 
-/* Servers of the pool must read something before anything else. */
-static inline bool
-connector_has_preamble(const struct pool_snapshot *pool)
-{
-	return pool->identity == IDENTITY_PROXY_V1 ||
-	       pool->identity == IDENTITY_PROXY_V2;
-}
-
 /*
- * Prints it; returns its length. The stream is connected: who came in by a UNIX socket
- * is on this machine, and is told with the address that the connection itself comes
- * from.
+ * Prints what servers of the pool must read before anything else, where
+ * identity_has_preamble(); returns its length. The stream is connected: who came in by
+ * a UNIX socket is on this machine, and is told with the address that the connection
+ * itself comes from.
  */
 size_t
 connector_print_preamble(const struct pool_snapshot *pool, const struct stream *stream,

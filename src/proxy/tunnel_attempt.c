@@ -219,7 +219,7 @@ send_preamble(struct tunnel *tunnel)
 	struct iovec vector = {.iov_base = room};
 	size_t count;
 
-	if (!connector_has_preamble(tunnel->pool))
+	if (!identity_has_preamble(tunnel->pool->identity))
 		return true;
 	if (tunnel->destination)
 		origin.destination = *tunnel->destination;

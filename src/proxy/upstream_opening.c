@@ -67,7 +67,7 @@ upstream_begin_opening(struct upstream *upstream)
 	upstream->state = upstream->pool->tls == POOL_TLS_IMPLICIT ? UPSTREAM_HANDSHAKE
 								   : UPSTREAM_GREETING;
 	upstream_await(upstream, upstream->pool->timeouts.greeting);
-	if (upstream->session && connector_has_preamble(upstream->pool)) {
+	if (upstream->session && identity_has_preamble(upstream->pool->identity)) {
 		session_origin(upstream->session, &origin, id);
 		session_destination(upstream->session, &origin.destination);
 		length = connector_print_preamble(upstream->pool, &upstream->stream,
