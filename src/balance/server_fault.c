@@ -33,36 +33,75 @@ log_fault(const struct server *server, enum log_level level, const char *why,
 	log_end(&line);
 }
 
+static bool
+fault_read(const struct server_fault *fault, struct server_fault_record *record,
+	   uint32_t *version)
+{
+	return seqlock_try_load(&fault->lock, fault->words, record, sizeof(*record),
+				version);
+}
+
 /*
- * Puts a text in the place of another one, which is left in was. False: it is there
- * already, or another thread writes. That the write begins only from what was read
- * makes an edge of it: of several threads that say the same, one changes something.
+ * False: another thread writes, or has written. That a write begins only from what was
+ * read makes an edge of it: of several threads that say the same, one changes
+ * something.
  */
 static bool
-fault_replace(struct server_fault *fault, const char text[SERVER_FAULT_MAX],
-	      char was[SERVER_FAULT_MAX])
+fault_write(struct server_fault *fault, const struct server_fault_record *record,
+	    uint32_t version)
 {
-	uint32_t version;
-
-	if (!seqlock_try_load(&fault->lock, fault->words, was, SERVER_FAULT_MAX,
-			      &version) ||
-	    !memcmp(text, was, SERVER_FAULT_MAX) ||
-	    !seqlock_begin(&fault->lock, version))
+	if (!seqlock_begin(&fault->lock, version))
 		return false;
-	seqlock_store(fault->words, text, SERVER_FAULT_MAX);
+	seqlock_store(fault->words, record, sizeof(*record));
 	seqlock_end(&fault->lock);
 	return true;
+}
+
+/* FNV-1a; never 0. */
+static uint64_t
+hash_text(const char *text)
+{
+	uint64_t hash = 14695981039346656037u;
+
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * 1099511628211u;
+	return hash ? hash : 1;
+}
+
+/* Whether the log is to have the text; from then on it has. */
+static bool
+record_is_news(struct server_fault_record *record)
+{
+	uint64_t hash = hash_text(record->text);
+
+	for (unsigned i = 0; i < SERVER_FAULT_LINES; i++) {
+		if (record->logged[i] == hash)
+			return false;
+		if (!record->logged[i]) {
+			record->logged[i] = hash;
+			return true;
+		}
+	}
+	return false;
 }
 
 bool
 server_set_fault(struct server *server, enum server_fault_kind kind, const char *why)
 {
+	struct server_fault *fault = &server->faults[kind];
+	struct server_fault_record record;
 	char text[SERVER_FAULT_MAX];
-	char was[SERVER_FAULT_MAX];
+	uint32_t version;
+	bool news;
 
 	assert(why[0]);
 	copy_printable(why, text);
-	if (!fault_replace(&server->faults[kind], text, was))
+	if (!fault_read(fault, &record, &version) ||
+	    !memcmp(record.text, text, SERVER_FAULT_MAX))
+		return false;
+	memcpy(record.text, text, SERVER_FAULT_MAX);
+	news = record_is_news(&record);
+	if (!fault_write(fault, &record, version) || !news)
 		return false;
 	log_fault(server, LOG_WARNING, text, NULL);
 	return true;
@@ -71,20 +110,24 @@ server_set_fault(struct server *server, enum server_fault_kind kind, const char 
 void
 server_clear_fault(struct server *server, enum server_fault_kind kind)
 {
-	static const char none[SERVER_FAULT_MAX];
+	static const struct server_fault_record none;
 	struct server_fault *fault = &server->faults[kind];
-	char was[SERVER_FAULT_MAX];
+	struct server_fault_record was;
+	uint32_t version;
 
 	/* The first word of a text is never 0. */
 	if (!atomic_load_explicit(&fault->words[0], memory_order_relaxed))
 		return;
-	if (fault_replace(fault, none, was))
-		log_fault(server, LOG_INFO, "mended", was);
+	if (fault_read(fault, &was, &version) && was.text[0] &&
+	    fault_write(fault, &none, version))
+		log_fault(server, LOG_INFO, "mended", was.text);
 }
 
 bool
 server_fault(const struct server *server, char text[SERVER_FAULT_MAX])
 {
+	static_assert(offsetof(struct server_fault_record, text) == 0,
+		      "a text can be read without the rest");
 	for (int kind = 0; kind < SERVER_FAULT_KINDS; kind++) {
 		const struct server_fault *fault = &server->faults[kind];
 
