@@ -1,6 +1,7 @@
 #include "app/addresses.h"
 
 #include "net/resolver.h"
+#include "proxy/connector.h"
 
 #include <stdlib.h>
 
@@ -10,6 +11,7 @@
 
 struct named_server {
 	struct addresses *addresses;
+	const struct pool_snapshot *pool;
 	struct server *server;
 	struct span host;
 	uint16_t port;
@@ -89,6 +91,7 @@ answered(struct resolver_query *query, const struct resolver_answer *answer)
 		address = answer->addresses[0];
 		endpoint_set_port(&address, named->port);
 		server_set_address(named->server, &address);
+		connector_check(named->pool, named->server);
 	}
 	ask_later(named, (int64_t)answer->ttl * 1000);
 }
@@ -117,16 +120,17 @@ count_servers(const struct snapshot *snapshot)
 }
 
 static void
-collect(struct addresses *addresses, const struct pool *pool)
+collect(struct addresses *addresses, const struct pool_snapshot *pool)
 {
-	for (uint32_t i = 0; i < pool->server_count; i++) {
+	for (uint32_t i = 0; i < pool->pool->server_count; i++) {
 		struct named_server *named = &addresses->servers[addresses->count];
-		struct server *server = pool->servers[i];
+		struct server *server = pool->pool->servers[i];
 
 		if (!split_name(span_from_string(server->address_text), &named->host,
 				&named->port))
 			continue;
 		named->addresses = addresses;
+		named->pool = pool;
 		named->server = server;
 		timer_init(&named->timer, ask_again);
 		addresses->count++;
@@ -145,7 +149,7 @@ addresses_open(struct addresses **result, struct loop *loop, struct resolver *re
 	addresses->loop = loop;
 	addresses->resolver = resolver;
 	for (uint32_t i = 0; i < snapshot->pool_count; i++)
-		collect(addresses, snapshot->pools[i].pool);
+		collect(addresses, &snapshot->pools[i]);
 	for (uint32_t i = 0; i < addresses->count; i++)
 		ask(&addresses->servers[i]);
 	*result = addresses;

@@ -1,6 +1,7 @@
 /*
  * addresses: keeps the addresses of servers that are configured by host name: asks DNS,
- * asks again when the answer's time is over, and tells the server. A server keeps the
+ * asks again when the answer's time is over, and tells the server; what clients need of
+ * the machine to reach it there is asked for then. A server keeps the
  * address it has while that is still among the answers, and when DNS does not answer.
  * Owner: the control thread. Thread: owner. Allocates.
  */

@@ -10,6 +10,7 @@
 #include "health/monitor.h"
 #include "net/mailbox.h"
 #include "net/resolver.h"
+#include "proxy/connector.h"
 #include "proxy/names.h"
 #include "proxy/worker.h"
 
@@ -336,6 +337,17 @@ take_tls(struct tls_set *set, void *with)
 	admin_take_tls(service->admin, set);
 }
 
+/* Whether clients are to connect to servers from their own addresses. */
+static bool
+is_transparent(const struct snapshot *snapshot)
+{
+	for (uint32_t i = 0; i < snapshot->listener_count; i++) {
+		if (snapshot->listeners[i].pool->identity == IDENTITY_TRANSPARENT)
+			return true;
+	}
+	return false;
+}
+
 /* What needs the rights we were started with; then they are dropped. */
 static enum status
 open_doors(struct service *service)
@@ -349,12 +361,25 @@ open_doors(struct service *service)
 		status = admin_open(&service->admin, &service->loop, &service->proxy,
 				    service->monitor);
 	if (status == STATUS_OK)
-		status = identity_drop(service->snapshot->user, false);
+		status = identity_drop(service->snapshot->user,
+				       is_transparent(service->snapshot));
 	if (status != STATUS_OK)
 		return status;
 	admin_take_tls(service->admin, certificates_set(service->certificates));
 	certificates_watch(service->certificates, take_tls, service);
 	return STATUS_OK;
+}
+
+/* With the rights that are left, which are the workers'. Those with names: later. */
+static void
+check_servers(const struct snapshot *snapshot)
+{
+	for (uint32_t i = 0; i < snapshot->pool_count; i++) {
+		const struct pool_snapshot *pool = &snapshot->pools[i];
+
+		for (uint32_t j = 0; j < pool->pool->server_count; j++)
+			connector_check(pool, pool->pool->servers[j]);
+	}
 }
 
 static enum status
@@ -464,6 +489,8 @@ start(struct service *service)
 
 	if (status == STATUS_OK)
 		status = open_doors(service);
+	if (status == STATUS_OK)
+		check_servers(service->snapshot);
 	if (status == STATUS_OK)
 		status = watch_servers(service);
 	return status;

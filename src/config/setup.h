@@ -19,8 +19,6 @@ enum setup_fault {
 	SETUP_NO_ADDRESS,        /* announced, but without ADDR */
 	SETUP_REFUSED,           /* announced, and answered with reply */
 	SETUP_NOT_TAKEN,         /* PROXY: the header was taken for a command */
-	SETUP_FAMILY,            /* transparent: IPv4 and IPv6 do not meet */
-	SETUP_DENIED,            /* transparent: the system does not let us */
 	SETUP_STARTTLS_NOWHERE,  /* not in the reply to EHLO */
 	SETUP_STARTTLS_REFUSED,  /* offered, and answered with reply */
 	SETUP_STARTTLS_ANSWERED, /* more than a reply to it came in clear */

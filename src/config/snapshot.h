@@ -72,6 +72,7 @@ struct pool_snapshot {
 	enum hash_on hash_on;
 	enum identity_method identity;
 	bool greets; /* the servers speak first */
+	bool used;   /* a listener leads to it */
 	enum pool_tls tls;
 	/* Paths and a name; empty where the file has none. */
 	struct span tls_ca, tls_name, tls_certificate, tls_key;

@@ -436,6 +436,7 @@ build_listener(struct snapshot *snapshot, struct listener_snapshot *listener,
 	listener->mode = (enum listener_mode)section_number(section, "mode");
 	listener->protocol = (enum mail_protocol)section_number(section, "protocol");
 	listener->pool = find_pool(snapshot, root, section_text(section, "pool"));
+	listener->pool->used = true;
 	listener->smtp = (struct smtp_server_options){
 		.hostname = snapshot->hostname,
 		.max_message_size = section_number(section, "max-message-size"),

@@ -67,7 +67,7 @@ is_capable(int family, struct transparent_answer *answer)
 		return true;
 	else if (errno == EPERM)
 		answer_with(answer, TRANSPARENT_NO_CAPABILITY,
-			    "needs CAP_NET_RAW, in the unit: "
+			    "evenpost needs CAP_NET_RAW, in the unit: "
 			    "AmbientCapabilities=CAP_NET_RAW "
 			    "CapabilityBoundingSet=CAP_NET_RAW");
 	else
@@ -261,6 +261,7 @@ inquire(struct inquiry *inquiry)
 		return;
 	}
 	mark = find_mark(inquiry);
+	inquiry->answer->mark = mark;
 	if (mark)
 		answer_with(inquiry->answer, TRANSPARENT_OK,
 			    "replies of %s end here if the firewall marks them 0x%x",
@@ -274,6 +275,7 @@ transparent_check(const struct endpoint *server, struct transparent_answer *answ
 {
 	struct inquiry inquiry = {.reply.from = *server, .answer = answer};
 
+	answer->mark = 0;
 	if (!is_capable(endpoint_family(server), answer))
 		return;
 	endpoint_print_address(server, inquiry.server);

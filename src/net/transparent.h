@@ -5,8 +5,8 @@
  * check asks the kernel for both and says what is missing, and the command that mends
  * it. Whether the server sends its replies this way at all (by its default route) only
  * a connection can show.
- * Thread: any; the check asks the kernel a few questions: at start, on the control
- * thread. Never allocates.
+ * Thread: any; the check asks the kernel a few questions: for the start, and for what
+ * has failed. Never allocates.
  */
 #ifndef EVENPOST_NET_TRANSPARENT_H
 #define EVENPOST_NET_TRANSPARENT_H
@@ -28,6 +28,7 @@ enum transparent_verdict {
 
 struct transparent_answer {
 	enum transparent_verdict verdict;
+	uint32_t mark; /* that the firewall has to set on replies; 0: none */
 	/* a line for people; a command, if there is one, stands behind the first ": "
 	 */
 	char text[TRANSPARENT_TEXT_MAX];

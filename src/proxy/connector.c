@@ -1,9 +1,85 @@
 #include "proxy/connector.h"
 
+#include "net/transparent.h"
 #include "proxy/tally.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
+
+/* ---- the client's own address ---- */
+
+static bool
+is_transparent(const struct pool_snapshot *pool, const struct endpoint *client)
+{
+	return pool->identity == IDENTITY_TRANSPARENT && smtp_origin_is_ip(client);
+}
+
+static void
+note_hindrance(struct server *server, enum server_fault_kind kind, const char *what)
+{
+	char why[SERVER_FAULT_MAX];
+
+	snprintf(why, sizeof(why),
+		 "%s can not be reached from the address of a client; %s", server->name,
+		 what);
+	server_set_fault(server, kind, why);
+}
+
+static const char *
+note_family(struct server *server)
+{
+	note_hindrance(server, SERVER_FAULT_CLIENTS,
+		       "its address is of another family: "
+		       "clients and servers must both have IPv4, or both IPv6");
+	return "client of another address family";
+}
+
+/* With the right, it is forbidden to some: the kernel does not say to whom. */
+static const char *
+note_denial(struct server *server, const struct endpoint *address)
+{
+	struct transparent_answer answer;
+
+	transparent_check(address, &answer);
+	if (answer.verdict == TRANSPARENT_NO_CAPABILITY)
+		note_hindrance(server, SERVER_FAULT_IDENTITY, answer.text);
+	else
+		note_hindrance(server, SERVER_FAULT_CLIENTS,
+			       "this machine forbids it: "
+			       "look at its firewall and its prohibiting routes");
+	return "no right to use the client's address";
+}
+
+void
+connector_connected(const struct pool_snapshot *pool, struct server *server,
+		    const struct endpoint *client)
+{
+	if (is_transparent(pool, client))
+		server_clear_fault(server, SERVER_FAULT_IDENTITY);
+}
+
+void
+connector_check(const struct pool_snapshot *pool, struct server *server)
+{
+	struct transparent_answer answer;
+	struct endpoint address;
+
+	if (!pool->used || pool->identity != IDENTITY_TRANSPARENT ||
+	    !server_address(server, &address))
+		return;
+	/* what was found out before is about another address */
+	server_clear_fault(server, SERVER_FAULT_CLIENTS);
+	transparent_check(&address, &answer);
+	if (answer.verdict != TRANSPARENT_OK) {
+		note_hindrance(server, SERVER_FAULT_IDENTITY, answer.text);
+		return;
+	}
+	server_clear_fault(server, SERVER_FAULT_IDENTITY);
+	if (answer.mark)
+		log_message(LOG_INFO, "transparent", "%s: %s", server->name,
+			    answer.text);
+}
 
 /* ---- connecting ---- */
 
@@ -18,7 +94,7 @@ start(struct stream *stream, struct loop *loop, const struct pool_snapshot *pool
 	stream_init(stream);
 	if (!server_address(server, &address))
 		return STATUS_NOT_FOUND;
-	if (pool->identity == IDENTITY_TRANSPARENT && smtp_origin_is_ip(client))
+	if (is_transparent(pool, client))
 		return stream_connect_transparent(stream, loop, &address, client,
 						  on_ready);
 	return stream_connect(stream, loop, &address, source->length ? source : NULL,
@@ -44,18 +120,17 @@ static const char *
 why_not(enum status status, enum identity_method method, struct server *server,
 	int64_t now)
 {
-	const struct endpoint none = {0};
+	struct endpoint address;
 
 	if (status == STATUS_NOT_FOUND)
 		return "address not resolved";
 	if (status == STATUS_NO_MEMORY)
 		return "out of memory";
 	if (method == IDENTITY_TRANSPARENT && status == STATUS_INVALID)
-		return setup_note_fault(SETUP_FAMILY, identity_demand(method), server,
-					&none, NULL);
-	if (method == IDENTITY_TRANSPARENT && status == STATUS_DENIED)
-		return setup_note_fault(SETUP_DENIED, identity_demand(method), server,
-					&none, NULL);
+		return note_family(server);
+	if (method == IDENTITY_TRANSPARENT && status == STATUS_DENIED &&
+	    server_address(server, &address))
+		return note_denial(server, &address);
 	return blame_unreachable(server, status, now);
 }
 

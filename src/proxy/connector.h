@@ -1,7 +1,7 @@
 /*
  * connector: begins connections to servers as their pool's identity asks: from which
  * address, and with a PROXY header before anything else. For both modes.
- * Thread: the worker's. Never allocates.
+ * Thread: the worker's, where a function does not say otherwise. Never allocates.
  */
 #ifndef EVENPOST_PROXY_CONNECTOR_H
 #define EVENPOST_PROXY_CONNECTOR_H
@@ -21,6 +21,22 @@ connector_start(struct stream *stream, struct loop *loop,
 		const struct pool_snapshot *pool, struct server *server,
 		const struct endpoint *client, stream_ready *on_ready,
 		const char **why);
+
+/*
+ * The connection that connector_start() began for the client is established: where it
+ * comes from the client's own address, the machine lets us, and a fault of that is
+ * over.
+ */
+void connector_connected(const struct pool_snapshot *pool, struct server *server,
+			 const struct endpoint *client);
+
+/*
+ * Asks the machine whether it would let the clients of the pool connect from their own
+ * addresses, where that is what they do; the answer is noted at the server. Nothing
+ * happens while its address is not known. With the rights that workers have.
+ * Thread: control.
+ */
+void connector_check(const struct pool_snapshot *pool, struct server *server);
 
 /*
  * Prints what servers of the pool must read before anything else, where

@@ -307,6 +307,7 @@ static void
 be_connected(struct tunnel *tunnel)
 {
 	tally_add(&tunnel->server->counters.connects, 1);
+	connector_connected(tunnel->pool, tunnel->server, &tunnel->client);
 	if (!send_preamble(tunnel)) {
 		fail(tunnel, SERVER_FAILURE_LOST, "connection lost");
 		return;

@@ -67,6 +67,9 @@ upstream_begin_opening(struct upstream *upstream)
 	upstream->state = upstream->pool->tls == POOL_TLS_IMPLICIT ? UPSTREAM_HANDSHAKE
 								   : UPSTREAM_GREETING;
 	upstream_await(upstream, upstream->pool->timeouts.greeting);
+	if (upstream->session)
+		connector_connected(upstream->pool, upstream->server,
+				    &upstream->session->client);
 	if (upstream->session && identity_has_preamble(upstream->pool->identity)) {
 		session_origin(upstream->session, &origin, id);
 		session_destination(upstream->session, &origin.destination);
@@ -129,6 +132,7 @@ static void
 be_ready(struct upstream *upstream)
 {
 	tally_add(&upstream->server->counters.connects, 1);
+	/* of transparent the connect has proved what there is to prove */
 	if (upstream->personal && upstream->pool->identity != IDENTITY_TRANSPARENT)
 		server_clear_fault(upstream->server, SERVER_FAULT_IDENTITY);
 	upstream->state = UPSTREAM_LEASED;

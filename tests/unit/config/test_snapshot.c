@@ -435,6 +435,8 @@ test_pool(void **state)
 
 	(void)state;
 	assert_ptr_equal(snapshot->listeners->pool, &snapshot->pools[1]);
+	assert_true(snapshot->pools[1].used);
+	assert_false(snapshot->pools[0].used);
 	assert_string_equal(pool->name, "q");
 	assert_string_equal(strategy_name(pool->strategy), "random");
 	assert_int_equal(pool->server_count, 2);

@@ -338,6 +338,7 @@ answers(void **state)
 	assert_int_equal(answer.verdict, row->verdict);
 	if (row->says && !strstr(answer.text, row->says))
 		fail_msg("%s", answer.text);
+	assert_int_equal(answer.mark != 0, strstr(answer.text, " marks ") != NULL);
 	if (!row->is_proved)
 		return;
 	if (answer.verdict != TRANSPARENT_OK)
