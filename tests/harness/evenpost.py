@@ -3,10 +3,12 @@
 EVENPOST_BUILD names the build directory; without it, build/ of the repository.
 """
 
+import http.client
 import json
 import os
 import pathlib
 import re
+import socket
 import urllib.error
 import urllib.request
 
@@ -67,25 +69,35 @@ class Evenpost:
 
     pools is {name: pool}, as configure_pool makes them. listeners is {name: keys};
     bind is chosen here, and pool is the first of the pools, unless given. launcher
-    stands before the program on its command line. Everything else goes to the top
-    level of the configuration.
+    stands before the program on its command line. by_socket: it is asked over
+    admin.socket, and has no admin.http: where it runs in another network. Everything
+    else goes to the top level of the configuration.
     """
 
     def __init__(
-        self, directory, pools, listeners=None, name="evenpost", launcher=(), **top
+        self,
+        directory,
+        pools,
+        listeners=None,
+        name="evenpost",
+        launcher=(),
+        by_socket=False,
+        **top,
     ):
         self.directory = pathlib.Path(directory) / name
         self.directory.mkdir()
         self.name = name
         self.launcher = launcher
+        self.by_socket = by_socket
+        self.socket = self.directory / "admin.sock"
         self.http_port = free_port()
         self.ports = {}
         self.configuration = {
             "hostname": "evenpost.test",
             "workers": 2,
             "admin": {
-                "socket": str(self.directory / "admin.sock"),
-                "http": f"127.0.0.1:{self.http_port}",
+                "socket": str(self.socket),
+                "http": "off" if by_socket else f"127.0.0.1:{self.http_port}",
             },
             "log": {"to": "stderr", "format": "logfmt", "level": "info"},
             "listeners": {
@@ -145,7 +157,9 @@ class Evenpost:
     # What it says over HTTP.
 
     def get(self, path):
-        """(status, body) of a path of admin.http; the status is 0 without an answer."""
+        """(status, body) of a path of its HTTP; the status is 0 without an answer."""
+        if self.by_socket:
+            return self._get_by_socket(path)
         try:
             url = f"http://127.0.0.1:{self.http_port}{path}"
             with urllib.request.urlopen(url, timeout=5) as answer:
@@ -154,6 +168,18 @@ class Evenpost:
             return error.code, error.read()
         except OSError:
             return 0, b""
+
+    def _get_by_socket(self, path):
+        connection = http.client.HTTPConnection("evenpost")
+        with socket.socket(socket.AF_UNIX) as connection.sock:
+            try:
+                connection.sock.settimeout(5)
+                connection.sock.connect(str(self.socket))
+                connection.request("GET", path)
+                answer = connection.getresponse()
+                return answer.status, answer.read()
+            except (OSError, http.client.HTTPException):
+                return 0, b""
 
     def is_ready(self):
         return self.get("/readyz")[0] == 200

@@ -37,6 +37,8 @@ class Peer:
     root = None
     log_name = None
     preamble = b""  # what it must read before it greets
+    host = "127.0.0.1"  # where it listens
+    launcher = ()  # what stands before its command line
 
     def __init__(self, directory, name):
         self.name = name
@@ -49,7 +51,7 @@ class Peer:
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def make_directory(self, path, owner="root", group="root", mode=0o755):
         directory = self.directory / path
@@ -67,16 +69,19 @@ class Peer:
     def start(self):
         """Start the server; returns when it has greeted."""
         self.program = Program(
-            run_in_root(self.root, self.directory, self.command()),
+            [
+                *self.launcher,
+                *run_in_root(self.root, self.directory, self.command()),
+            ],
             self.directory,
             self.name,
             log=self.log_name and self.directory / self.log_name,
         ).start()
-        self.program.wait_alive(
-            lambda: has_greeting(self.port, self.preamble),
-            f"the greeting of {self.name}",
-        )
+        self.program.wait_alive(self.is_ready, f"the greeting of {self.name}")
         return self
+
+    def is_ready(self):
+        return has_greeting(self.port, self.preamble, self.host)
 
     def stop(self):
         """End it with all its children; what it accepted is on disk."""

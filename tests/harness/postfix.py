@@ -14,7 +14,7 @@ mail_owner = postfix
 setgid_group = postdrop
 myhostname = {name}.test
 mydestination =
-inet_interfaces = 127.0.0.1
+inet_interfaces = {host}
 inet_protocols = ipv4
 smtp_dns_support_level = disabled
 smtp_host_lookup = native
@@ -52,7 +52,7 @@ queue_run_delay = 1s
 """
 
 _MASTER = """\
-127.0.0.1:{port} inet n - n - - smtpd
+{host}:{port} inet n - n - - smtpd
 cleanup   unix  n       -       n       -       0       cleanup
 qmgr      unix  n       -       n       300     1       qmgr
 rewrite   unix  -       -       n       -       -       trivial-rewrite
@@ -88,8 +88,10 @@ class Postfix(Peer):
         return ""
 
     def configure(self):
-        self.write("conf/main.cf", _MAIN.format(name=self.name) + self.settings())
-        self.write("conf/master.cf", _MASTER.format(port=self.port) + self.services())
+        main = _MAIN.format(name=self.name, host=self.host)
+        master = _MASTER.format(host=self.host, port=self.port)
+        self.write("conf/main.cf", main + self.settings())
+        self.write("conf/master.cf", master + self.services())
         self.make_directory("queue")
         for queue in [*_QUEUE, "private"]:
             self.make_directory(f"queue/{queue}", "postfix", mode=0o700)

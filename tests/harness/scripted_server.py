@@ -21,6 +21,7 @@ import ssl
 import struct
 import threading
 
+from harness.network import endpoint
 from harness.proxy_header import read_header
 from harness.waiting import LIMIT, wait_until
 
@@ -281,6 +282,11 @@ class _Listener(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 512
 
+    def __init__(self, address, handler):
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(address, handler)
+
     def handle_error(self, request, client_address):
         raise  # a fault in the script itself: let threading show it
 
@@ -295,6 +301,7 @@ class ScriptedServer:
         expects_proxy=False,
         tls=None,
         implicit=False,
+        host="127.0.0.1",
     ):
         self.tls = tls
         self.implicit = implicit
@@ -310,6 +317,7 @@ class ScriptedServer:
         self._actions = {}
         self._lock = threading.Lock()
         self._listener = None
+        self.host = host
         self.port = port
         self.start()
 
@@ -321,12 +329,12 @@ class ScriptedServer:
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return endpoint(self.host, self.port)
 
     def start(self):
         """Listen (again), on the same port."""
         self.stopping = threading.Event()
-        self._listener = _Listener(("127.0.0.1", self.port), Connection)
+        self._listener = _Listener((self.host, self.port), Connection)
         self._listener.script = self
         self.port = self._listener.server_address[1]
         threading.Thread(

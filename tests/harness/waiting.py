@@ -43,10 +43,10 @@ def free_port():
         return port
 
 
-def has_greeting(port, preamble=b""):
+def has_greeting(port, preamble=b"", host="127.0.0.1"):
     """Whether an SMTP server greets on the port, after preamble; leaves politely."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        with socket.create_connection((host, port), timeout=5) as connection:
             connection.sendall(preamble)
             greeting = connection.recv(4096)
             connection.sendall(b"QUIT\r\n")
