@@ -214,11 +214,9 @@ upstream_opening_go_on(struct upstream *upstream)
 	/* behind XCLIENT it is what one client may do */
 	if (!upstream->introduced)
 		server_learn_extensions(upstream->server, upstream->extensions);
-	if (upstream->pool->identity != IDENTITY_XCLIENT)
-		be_ready(upstream);
-	else if (!upstream->introduced)
+	if (upstream->pool->identity == IDENTITY_XCLIENT && !upstream->introduced)
 		introduce(upstream);
-	else if (upstream->attributes)
+	else if (upstream->attributes) /* left to be told, by XCLIENT alone */
 		say_identity(upstream);
 	else
 		be_ready(upstream);
