@@ -49,13 +49,26 @@ json_lines(struct span text)
 }
 
 static json_t *
+json_certificate(const struct probe_certificate *certificate, int64_t now)
+{
+	if (!certificate->shown)
+		return json_null();
+	return json_pack("{s:s, s:s, s:o, s:I}", "subject", certificate->subject,
+			 "issuer", certificate->issuer, "expires",
+			 json_time(certificate->ends * 1000), "days_left",
+			 (json_int_t)probe_certificate_days(certificate, now));
+}
+
+static json_t *
 json_probe(const struct probe_record *record)
 {
 	if (!record)
 		return json_null();
-	return json_pack("{s:s, s:f, s:o, s:o}", "result", record->result, "took_ms",
-			 (double)record->took_us / 1000, "at", json_time(record->at),
-			 "transcript", json_lines(probe_record_text(record)));
+	return json_pack("{s:s, s:f, s:o, s:o, s:o}", "result", record->result,
+			 "took_ms", (double)record->took_us / 1000, "at",
+			 json_time(record->at), "transcript",
+			 json_lines(probe_record_text(record)), "certificate",
+			 json_certificate(&record->certificate, record->at));
 }
 
 static json_t *

@@ -48,6 +48,7 @@ struct service {
 	struct loop_source signals;
 	struct resolver *resolver;
 	struct certificates *certificates;
+	struct tls_contexts tls; /* of probes */
 	struct monitor *monitor;
 	struct addresses *addresses;
 	struct admin *admin;
@@ -297,12 +298,18 @@ open_resolver(struct service *service)
 static enum status
 open_certificates(struct service *service)
 {
+	struct tls_fault fault;
 	enum status status = certificates_open(&service->certificates, &service->loop,
 					       service->snapshot);
 
-	if (status == STATUS_OK)
-		service->proxy.tls = certificates_set(service->certificates);
 	service->misconfigured = status == STATUS_INVALID;
+	if (status != STATUS_OK)
+		return status;
+	service->proxy.tls = certificates_set(service->certificates);
+	status = tls_contexts_init(&service->tls, service->snapshot, service->proxy.tls,
+				   &fault);
+	if (status != STATUS_OK)
+		log_message(LOG_ERROR, "tls", "%s", fault.text);
 	return status;
 }
 
@@ -331,9 +338,12 @@ static void
 take_tls(struct tls_set *set, void *with)
 {
 	struct service *service = with;
+	struct tls_fault fault;
 
 	for (uint32_t i = 0; i < service->proxy.worker_count; i++)
 		worker_take_tls(&service->proxy.workers[i], set);
+	if (tls_contexts_take(&service->tls, set, &fault) != STATUS_OK)
+		log_message(LOG_ERROR, "tls", "%s", fault.text);
 	admin_take_tls(service->admin, set);
 }
 
@@ -389,7 +399,8 @@ watch_servers(struct service *service)
 					    service->resolver, service->snapshot);
 
 	if (status == STATUS_OK)
-		status = monitor_watch(service->monitor, service->snapshot);
+		status = monitor_watch(service->monitor, service->snapshot,
+				       service->tls.clients);
 	if (status != STATUS_OK)
 		log_message(LOG_ERROR, "start", "control: %s", status_name(status));
 	return status;
@@ -403,6 +414,7 @@ close_all(struct service *service)
 	names_close(service->proxy.names); /* gives back to the workers: before them */
 	resolver_close(service->resolver);
 	monitor_free(service->monitor);
+	tls_contexts_fini(&service->tls);
 	for (uint32_t i = 0; i < service->proxy.worker_count; i++)
 		worker_fini(&service->proxy.workers[i]);
 	if (service->proxy.tallies) {

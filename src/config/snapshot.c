@@ -94,6 +94,12 @@ listener_names_clients(const struct snapshot *snapshot,
 }
 
 bool
+pool_speaks_tls(const struct pool_snapshot *pool)
+{
+	return pool->tls != POOL_TLS_OFF || pool->health.kind == PROBE_STARTTLS;
+}
+
+bool
 pool_verifies_tls(const struct pool_snapshot *pool)
 {
 	return pool->tls == POOL_TLS_VERIFY ||

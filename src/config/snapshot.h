@@ -187,6 +187,8 @@ bool listener_adds_received(const struct listener_snapshot *listener,
 bool listener_names_clients(const struct snapshot *snapshot,
 			    const struct listener_snapshot *listener);
 
+/* Whether traffic or probes speak TLS to the pool's servers. */
+bool pool_speaks_tls(const struct pool_snapshot *pool);
 /* Whether the pool's servers have to show a certificate that can be trusted. */
 bool pool_verifies_tls(const struct pool_snapshot *pool);
 

@@ -2,6 +2,7 @@
 
 #include "balance/server.h"
 #include "config/snapshot.h"
+#include "health/certificate.h"
 #include "health/probe.h"
 
 #include <assert.h>
@@ -17,6 +18,7 @@ struct watch {
 	struct probe probe;
 	struct timer next; /* runs while no probe does */
 	struct probe_record last;
+	struct certificate_watch certificate;
 	bool ended_once; /* last is there */
 	bool resting;    /* in maintenance */
 	bool wanted;     /* named by the configuration being taken over */
@@ -66,6 +68,17 @@ next_delay(const struct watch *watch, bool first)
 	return (int64_t)((double)delay * (0.9 + 0.2 * dice()));
 }
 
+/* A probe that did not come to the handshake says nothing new of the certificate. */
+static void
+take_certificate(struct watch *watch, const struct probe_record *previous)
+{
+	if (watch->last.certificate.shown)
+		certificate_look(&watch->certificate, watch->server,
+				 &watch->last.certificate, watch->last.at);
+	else if (watch->plan.tls_client)
+		watch->last.certificate = previous->certificate;
+}
+
 static void
 probe_has_ended(struct probe *probe)
 {
@@ -76,6 +89,7 @@ probe_has_ended(struct probe *probe)
 
 	watch->last = probe->record;
 	probe->record = previous; /* its storage goes with the next start */
+	take_certificate(watch, &previous);
 	watch->ended_once = true;
 	watch->buckets[server_reply_bucket(watch->last.took_us)]++;
 	watch->sum_us += watch->last.took_us;
@@ -189,7 +203,7 @@ count_servers(const struct snapshot *snapshot)
 /* A probe under way goes by the old plan, whose texts are about to go. */
 static void
 take_plan(struct watch *watch, const struct snapshot *snapshot,
-	  const struct pool_snapshot *pool)
+	  const struct pool_snapshot *pool, struct tls_client *const *tls_client)
 {
 	probe_stop(&watch->probe);
 	watch->pool = pool;
@@ -198,6 +212,10 @@ take_plan(struct watch *watch, const struct snapshot *snapshot,
 		.protocol = pool->protocol,
 		.identity = pool->identity,
 		.timeout = pool->health.timeout,
+		.tls = pool->tls,
+		.tls_fallback = pool->tls_fallback,
+		.tls_name = setup_tls_name(pool, watch->server),
+		.tls_client = tls_client,
 		.hostname = snapshot->hostname,
 		.sender = pool->health.sender,
 		.recipient = pool->health.recipient,
@@ -243,11 +261,17 @@ make_watches(struct monitor *monitor, const struct snapshot *snapshot,
 
 /* Sets the plans of the watches, which stand in the order of the servers. */
 static void
-take_plans(const struct snapshot *snapshot, struct watch **watches)
+take_plans(const struct snapshot *snapshot, struct tls_client *const *tls_clients,
+	   struct watch **watches)
 {
-	for (uint32_t i = 0; i < snapshot->pool_count; i++)
-		for (uint32_t j = 0; j < snapshot->pools[i].pool->server_count; j++)
-			take_plan(*watches++, snapshot, &snapshot->pools[i]);
+	for (uint32_t i = 0; i < snapshot->pool_count; i++) {
+		const struct pool_snapshot *pool = &snapshot->pools[i];
+		bool tls = tls_clients && pool_speaks_tls(pool);
+
+		for (uint32_t j = 0; j < pool->pool->server_count; j++)
+			take_plan(*watches++, snapshot, pool,
+				  tls ? &tls_clients[i] : NULL);
+	}
 }
 
 /* What the new configuration does not name goes. A NULL ends the new watches. */
@@ -282,7 +306,8 @@ schedule(struct monitor *monitor)
 }
 
 enum status
-monitor_watch(struct monitor *monitor, const struct snapshot *snapshot)
+monitor_watch(struct monitor *monitor, const struct snapshot *snapshot,
+	      struct tls_client *const *tls_clients)
 {
 	struct watch **watches =
 		calloc(count_servers(snapshot) + 1ul, sizeof(struct watch *));
@@ -294,7 +319,7 @@ monitor_watch(struct monitor *monitor, const struct snapshot *snapshot)
 		free(watches);
 		return STATUS_NO_MEMORY;
 	}
-	take_plans(snapshot, watches);
+	take_plans(snapshot, tls_clients, watches);
 	replace_watches(monitor, watches, count);
 	schedule(monitor);
 	return STATUS_OK;

@@ -6,7 +6,8 @@
  * the interval, and each interval varies by a tenth, so that a hundred servers are
  * never probed together. While the verdict may be about to change the interval is the
  * fast one, while the server is down the down one. A server never has two probes at a
- * time, and none while it is in maintenance.
+ * time, and none while it is in maintenance. A certificate that it shows is watched
+ * too: see certificate.h.
  *
  * Owner: the control thread. Thread: owner. Allocates in monitor_new(), monitor_watch()
  * and in probes.
@@ -22,6 +23,7 @@
 struct monitor;
 struct server;
 struct snapshot;
+struct tls_client;
 
 /* Milliseconds: all first probes have begun by then; how often servers are ticked. */
 #define MONITOR_FIRST 100
@@ -43,9 +45,13 @@ void monitor_free(struct monitor *monitor);
  * From now on watches the servers of this configuration, which must live until the next
  * call or monitor_free(). Servers that were watched before keep their last probe and
  * their times. STATUS_NO_MEMORY: what was watched before still is.
+ * tls_clients: by pool, for those with TLS; NULL where no pool has it. It lives as
+ * long, and is looked at whenever a probe comes to its handshake: the owner may replace
+ * what is in it.
  */
 MUST_CHECK enum status
-monitor_watch(struct monitor *monitor, const struct snapshot *snapshot);
+monitor_watch(struct monitor *monitor, const struct snapshot *snapshot,
+	      struct tls_client *const *tls_clients);
 
 /* The last probe that ended; NULL: none has. Valid until the loop goes on. */
 const struct probe_record *

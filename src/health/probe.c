@@ -1,4 +1,4 @@
-#include "health/probe.h"
+#include "health/probe_internal.h"
 
 #include "balance/server_fault.h"
 #include "config/identity.h"
@@ -24,10 +24,12 @@ probe_kind_name(enum probe_kind kind)
 	return kind_names[kind];
 }
 
-/* What is said after the greeting; each ends with QUIT. */
+/* What is said after the greeting; each ends with QUIT. STARTTLS and another EHLO come
+   behind the first where there is to be TLS. */
 static const uint8_t scripts[][5] = {
 	[PROBE_BANNER] = {SMTP_STEP_QUIT},
 	[PROBE_EHLO] = {SMTP_STEP_HELLO, SMTP_STEP_QUIT},
+	[PROBE_STARTTLS] = {SMTP_STEP_HELLO, SMTP_STEP_QUIT},
 	[PROBE_MAIL] = {SMTP_STEP_HELLO, SMTP_STEP_MAIL, SMTP_STEP_RSET,
 			SMTP_STEP_QUIT},
 	[PROBE_RCPT] = {SMTP_STEP_HELLO, SMTP_STEP_MAIL, SMTP_STEP_RCPT, SMTP_STEP_RSET,
@@ -65,9 +67,8 @@ probe_fini(struct probe *probe)
 	probe_record_clear(&probe->record);
 }
 
-/* The result is there, or all went well. */
-static void
-finish(struct probe *probe)
+void
+probe_finish(struct probe *probe)
 {
 	probe_record_result(&probe->record, true, "ok");
 	probe->record.took_us = loop_microseconds() - probe->began;
@@ -86,6 +87,8 @@ step_word(const struct probe *probe)
 		if (probe->plan->protocol == MAIL_LMTP)
 			return "LHLO";
 		return probe->plain_hello ? "HELO" : "EHLO";
+	case SMTP_STEP_STARTTLS:
+		return "STARTTLS";
 	case SMTP_STEP_MAIL:
 		return "MAIL";
 	case SMTP_STEP_RCPT:
@@ -97,16 +100,15 @@ step_word(const struct probe *probe)
 	}
 }
 
-/* "5s", or "250ms". */
-static const char *
-print_timeout(const struct probe *probe, char text[24])
+const char *
+probe_print_timeout(const struct probe *probe, char text[PROBE_TIME_MAX])
 {
 	int64_t timeout = probe->plan->timeout;
 
 	if (timeout % 1000)
-		snprintf(text, 24, "%lldms", (long long)timeout);
+		snprintf(text, PROBE_TIME_MAX, "%lldms", (long long)timeout);
 	else
-		snprintf(text, 24, "%llds", (long long)(timeout / 1000));
+		snprintf(text, PROBE_TIME_MAX, "%llds", (long long)(timeout / 1000));
 	return text;
 }
 
@@ -115,8 +117,8 @@ deadline_passed(struct timer *timer)
 {
 	struct probe *probe = CONTAINER_OF(timer, struct probe, deadline);
 	struct probe_record *record = &probe->record;
-	char text[24];
-	const char *time = print_timeout(probe, text);
+	char text[PROBE_TIME_MAX];
+	const char *time = probe_print_timeout(probe, text);
 
 	if (probe->plan->kind == PROBE_SCRIPT && probe->program.pid) {
 		/* It is gone in a moment, and then the probe ends. */
@@ -126,12 +128,14 @@ deadline_passed(struct timer *timer)
 	}
 	if (probe->connecting)
 		probe_record_result(record, false, "no connection in %s", time);
+	else if (probe->shaking_hands)
+		probe_record_result(record, false, "no TLS handshake in %s", time);
 	else if (probe->asked == SMTP_STEP_GREETING)
 		probe_record_result(record, false, "no greeting in %s", time);
 	else
 		probe_record_result(record, false, "no reply to %s in %s",
 				    step_word(probe), time);
-	finish(probe);
+	probe_finish(probe);
 }
 
 /* Ends it at the end of this round, with the result that is set. */
@@ -164,9 +168,8 @@ append_step(struct probe *probe, enum smtp_step step)
 	}
 }
 
-/* False: it has ended. */
-static bool
-send_step(struct probe *probe, enum smtp_step step)
+bool
+probe_send_step(struct probe *probe, enum smtp_step step)
 {
 	size_t before = buffer_length(&probe->output);
 
@@ -174,7 +177,7 @@ send_step(struct probe *probe, enum smtp_step step)
 	if (append_step(probe, step) != STATUS_OK) {
 		probe_record_result(&probe->record, false, "%s cannot be sent",
 				    step_word(probe));
-		finish(probe);
+		probe_finish(probe);
 		return false;
 	}
 	probe_record_add(&probe->record, "C",
@@ -206,15 +209,12 @@ look_for_identity(struct probe *probe, const struct smtp_extensions *announced)
 		server_clear_fault(probe->server, SERVER_FAULT_IDENTITY);
 }
 
+/* There is TLS, or is to be none: what it has announced counts. */
 static void
-take_hello(struct probe *probe, const struct smtp_reply *reply)
+take_extensions(struct probe *probe)
 {
-	struct smtp_extensions announced = {0};
-
-	if (!probe->plain_hello)
-		announced = smtp_extensions_read(reply);
-	server_learn_extensions(probe->server, announced);
-	look_for_identity(probe, &announced);
+	server_learn_extensions(probe->server, probe->announced);
+	look_for_identity(probe, &probe->announced);
 }
 
 /* HELO is older than EHLO. Not behind a PROXY header: what refuses it may stand in the
@@ -226,6 +226,49 @@ may_say_helo(const struct probe *probe)
 	       !identity_has_preamble(probe->plan->identity);
 }
 
+static enum smtp_step
+take_refusal(struct probe *probe, const struct smtp_reply *reply)
+{
+	struct span line = smtp_reply_first_line(reply);
+
+	probe_record_result(&probe->record, false, "%s %.*s", step_word(probe),
+			    SPAN_ARGS(line));
+	return SMTP_STEP_QUIT;
+}
+
+static enum smtp_step
+take_hello(struct probe *probe, const struct smtp_reply *reply)
+{
+	probe->announced = (struct smtp_extensions){0};
+	if (!probe->plain_hello)
+		probe->announced = smtp_extensions_read(reply);
+	if (probe_wants_starttls(probe))
+		return probe_finds_starttls(probe) ? SMTP_STEP_STARTTLS
+						   : SMTP_STEP_QUIT;
+	take_extensions(probe);
+	return *probe->script++;
+}
+
+/* It is not 220. */
+static enum smtp_step
+take_starttls(struct probe *probe, const struct smtp_reply *reply)
+{
+	if (!probe_does_without_tls(probe, reply))
+		return take_refusal(probe, reply);
+	take_extensions(probe);
+	return *probe->script++;
+}
+
+static enum smtp_step
+next_step(struct probe *probe, enum smtp_step step, const struct smtp_reply *reply)
+{
+	if (step == SMTP_STEP_STARTTLS)
+		return take_starttls(probe, reply);
+	if (!smtp_reply_is_positive(reply))
+		return take_refusal(probe, reply);
+	return step == SMTP_STEP_HELLO ? take_hello(probe, reply) : *probe->script++;
+}
+
 /*
  * A refusal decides, but the visit still ends with QUIT, unless the server ends it
  * (421). A server too old for EHLO is asked with HELO, as traffic would.
@@ -234,30 +277,27 @@ may_say_helo(const struct probe *probe)
 static bool
 take_reply(struct probe *probe, enum smtp_step step, const struct smtp_reply *reply)
 {
+	enum smtp_step next;
+
 	probe_record_add(&probe->record, "S", reply->text);
 	if (step == SMTP_STEP_QUIT) {
-		finish(probe);
+		probe_finish(probe);
 		return false;
 	}
 	if (step == SMTP_STEP_HELLO && smtp_reply_is_permanent(reply) &&
 	    may_say_helo(probe)) {
 		probe->plain_hello = true;
-		return send_step(probe, SMTP_STEP_HELLO);
+		return probe_send_step(probe, SMTP_STEP_HELLO);
 	}
-	if (!smtp_reply_is_positive(reply)) {
-		struct span line = smtp_reply_first_line(reply);
-
-		probe_record_result(&probe->record, false, "%s %.*s", step_word(probe),
-				    SPAN_ARGS(line));
-		probe->script = quit_script;
-	} else if (step == SMTP_STEP_HELLO) {
-		take_hello(probe, reply);
+	if (step == SMTP_STEP_STARTTLS && reply->code == 220) {
+		probe->shaking_hands = true;
+		return true;
 	}
-	if (reply->code == 421) {
-		finish(probe);
-		return false;
-	}
-	return send_step(probe, *probe->script++);
+	next = next_step(probe, step, reply);
+	if (reply->code != 421)
+		return probe_send_step(probe, next);
+	probe_finish(probe);
+	return false;
 }
 
 static bool
@@ -265,7 +305,7 @@ fail_reply(struct probe *probe, struct span input, const char *what)
 {
 	probe_record_add(&probe->record, "S", input);
 	probe_record_result(&probe->record, false, "%s: %s", step_word(probe), what);
-	finish(probe);
+	probe_finish(probe);
 	return false;
 }
 
@@ -293,6 +333,8 @@ take_input(struct probe *probe)
 	case SMTP_CLIENT_MORE:
 		return true;
 	case SMTP_CLIENT_BROKEN:
+		if (probe->shaking_hands)
+			probe_notes_early_words(probe);
 		return fail_reply(probe, input, "not an SMTP reply");
 	case SMTP_CLIENT_REPLY:
 		break;
@@ -300,6 +342,8 @@ take_input(struct probe *probe)
 	if (refuses_header(probe, step, &reply, input, &answer))
 		return fail_reply(probe, buffer_span(&probe->input),
 				  note_fault(probe, SETUP_NOT_TAKEN, &answer));
+	if (!span_is_empty(input) && step == SMTP_STEP_STARTTLS)
+		probe_notes_early_words(probe);
 	if (!span_is_empty(input) && step != SMTP_STEP_QUIT)
 		return fail_reply(probe, buffer_span(&probe->input),
 				  "a reply that was not asked for");
@@ -311,19 +355,22 @@ take_input(struct probe *probe)
 
 /* A server may close at QUIT without a word: it has shown what it was asked for. */
 static void
-take_end(struct probe *probe)
+take_end(struct probe *probe, enum status status)
 {
+	/* it may say in TLS what it has against us: a certificate that it misses */
+	bool reason = status == STATUS_LOST && stream_is_tls(&probe->stream);
+
 	if (probe->asked != SMTP_STEP_QUIT)
-		probe_record_result(&probe->record, false, "connection lost %s %s",
+		probe_record_result(&probe->record, false, "connection lost %s %s%s%s",
 				    probe->asked == SMTP_STEP_GREETING ? "before the"
 								       : "after",
-				    step_word(probe));
-	finish(probe);
+				    step_word(probe), reason ? ": " : "",
+				    reason ? stream_tls_error(&probe->stream) : "");
+	probe_finish(probe);
 }
 
-/* False: the probe has ended. */
-static bool
-write_output(struct probe *probe)
+bool
+probe_write_output(struct probe *probe)
 {
 	while (!buffer_is_empty(&probe->output)) {
 		struct span output = buffer_span(&probe->output);
@@ -334,7 +381,7 @@ write_output(struct probe *probe)
 		if (status == STATUS_AGAIN)
 			return true;
 		if (status != STATUS_OK) {
-			take_end(probe);
+			take_end(probe, status);
 			return false;
 		}
 		buffer_consume(&probe->output, count);
@@ -358,7 +405,7 @@ read_input(struct probe *probe)
 		if (status == STATUS_AGAIN)
 			return true;
 		if (status != STATUS_OK) {
-			take_end(probe);
+			take_end(probe, status);
 			return false;
 		}
 		if (!take_input(probe))
@@ -366,12 +413,14 @@ read_input(struct probe *probe)
 	}
 }
 
-static void
+/* False: the probe has ended. */
+static bool
 converse(struct probe *probe)
 {
-	while (read_input(probe) && write_output(probe))
+	while (read_input(probe) && probe_write_output(probe))
 		if (!stream_is_readable(&probe->stream))
-			return;
+			return true;
+	return false;
 }
 
 static void
@@ -416,9 +465,9 @@ send_preamble(struct probe *probe)
 				 ? SPAN("PROXY version 2, LOCAL")
 				 : span_of(room, length));
 	if (buffer_append(&probe->output, span_of(room, length)) == STATUS_OK)
-		return write_output(probe);
+		return probe_write_output(probe);
 	probe_record_result(&probe->record, false, "out of memory");
-	finish(probe);
+	probe_finish(probe);
 	return false;
 }
 
@@ -433,14 +482,15 @@ finish_connecting(struct probe *probe)
 	probe->connecting = false;
 	if (status != STATUS_OK) {
 		connect_failed(probe, status);
-		finish(probe);
+		probe_finish(probe);
 		return false;
 	}
 	if (!send_preamble(probe))
 		return false;
+	probe->shaking_hands = probe->plan->tls == POOL_TLS_IMPLICIT;
 	if (probe->plan->kind != PROBE_TCP)
 		return true;
-	finish(probe);
+	probe_finish(probe);
 	return false;
 }
 
@@ -449,8 +499,13 @@ stream_is_ready(struct stream *stream)
 {
 	struct probe *probe = CONTAINER_OF(stream, struct probe, stream);
 
-	if (!probe->connecting || finish_connecting(probe))
-		converse(probe);
+	if (probe->connecting && !finish_connecting(probe))
+		return;
+	/* twice where STARTTLS comes between */
+	do {
+		if (probe->shaking_hands && !probe_shake_hands(probe))
+			return;
+	} while (converse(probe) && probe->shaking_hands);
 }
 
 static void
@@ -463,6 +518,8 @@ start_conversation(struct probe *probe, const struct endpoint *address)
 						       : scripts[probe->plan->kind];
 	probe->asked = SMTP_STEP_GREETING;
 	probe->plain_hello = false;
+	probe->shaking_hands = false;
+	probe->in_clear = false;
 	probe->connecting = true;
 	smtp_client_init(&probe->client);
 	status = stream_connect(&probe->stream, probe->loop, address,
@@ -494,7 +551,7 @@ script_ended(struct program *program)
 					    "script exit %d: %.*s", program->status,
 					    SPAN_ARGS(line));
 	}
-	finish(probe);
+	probe_finish(probe);
 }
 
 static void
@@ -531,8 +588,7 @@ probe_start(struct probe *probe, const struct probe_plan *plan, struct server *s
 {
 	struct endpoint address;
 
-	assert(!probe->running && plan->kind != PROBE_NONE &&
-	       plan->kind != PROBE_STARTTLS);
+	assert(!probe->running && plan->kind != PROBE_NONE);
 	probe->running = true;
 	probe->plan = plan;
 	probe->server = server;

@@ -1,7 +1,8 @@
 /*
  * probe: one check of one server: a script of steps, from a mere connect to a
  * recipient. Where the pool's traffic begins with a PROXY header, so does a check: with
- * one that names nobody (version 2, LOCAL), or the check's own addresses (version 1). A
+ * one that names nobody (version 2, LOCAL), or the check's own addresses (version 1).
+ * So it is with TLS: what traffic needs has to work, and starttls insists on it. A
  * check that speaks SMTP reads the whole greeting, says QUIT and waits for the answer,
  * so that the server's log shows a proper visit. A check has one deadline.
  *
@@ -22,17 +23,23 @@
 
 /* What to do; the spans are borrowed while probes run by it. */
 struct probe_plan {
-	enum probe_kind kind; /* not PROBE_NONE, not PROBE_STARTTLS */
+	enum probe_kind kind; /* not PROBE_NONE */
 	enum mail_protocol protocol;
 	enum identity_method identity; /* what traffic says first, a probe says too */
 	int64_t timeout;               /* milliseconds, for all of it */
-	struct span hostname;          /* for EHLO */
+	enum pool_tls tls;
+	bool tls_fallback;
+	struct span tls_name; /* what the server is called in it */
+	/* Where the one is found that is to be used now; where there is TLS. */
+	struct tls_client *const *tls_client;
+	struct span hostname; /* for EHLO */
 	struct span sender;
 	struct span recipient;
 	struct span script; /* absolute path */
 };
 
 struct probe;
+struct tls_client;
 typedef void probe_ended(struct probe *probe);
 
 struct probe {
@@ -53,6 +60,9 @@ struct probe {
 	enum smtp_step asked;  /* the step whose reply is awaited */
 	bool connecting;
 	bool plain_hello; /* EHLO was refused: HELO */
+	bool shaking_hands;
+	bool in_clear; /* traffic would do without TLS: STARTTLS was refused for now */
+	struct smtp_extensions announced;
 	/* the external program */
 	struct program program;
 };

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define DAY 86400
+
 void
 probe_record_init(struct probe_record *record)
 {
@@ -37,6 +39,33 @@ probe_record_result(struct probe_record *record, bool passed, const char *format
 	va_end(arguments);
 	make_printable(record->result, strlen(record->result));
 	record->passed = passed;
+}
+
+static void
+copy_name(struct span name, char text[PROBE_NAME_MAX])
+{
+	snprintf(text, PROBE_NAME_MAX, "%.*s", SPAN_ARGS(name));
+	make_printable(text, strlen(text));
+}
+
+void
+probe_record_certificate(struct probe_record *record, struct span subject,
+			 struct span issuer, int64_t ends)
+{
+	struct probe_certificate *certificate = &record->certificate;
+
+	certificate->shown = true;
+	certificate->ends = ends;
+	copy_name(subject, certificate->subject);
+	copy_name(issuer, certificate->issuer);
+}
+
+int64_t
+probe_certificate_days(const struct probe_certificate *certificate, int64_t at)
+{
+	int64_t left = certificate->ends - at / 1000;
+
+	return left < 0 ? -((DAY - 1 - left) / DAY) : left / DAY;
 }
 
 /* All of the line or nothing: an incomplete one would mislead. */

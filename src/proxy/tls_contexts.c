@@ -76,7 +76,7 @@ tls_contexts_take(struct tls_contexts *contexts, const struct tls_set *set,
 			status = take_listener(contexts, &snapshot->listeners[i], set,
 					       fault);
 	for (uint32_t i = 0; i < snapshot->pool_count && status == STATUS_OK; i++)
-		if (snapshot->pools[i].tls != POOL_TLS_OFF)
+		if (pool_speaks_tls(&snapshot->pools[i]))
 			status = take_pool(contexts, &snapshot->pools[i], set, fault);
 	return status;
 }

@@ -1,9 +1,10 @@
 /*
  * tls_contexts: one worker's TLS: a context for each listener and each pool that has
  * TLS, made of what the control thread has loaded, and the last session with each
- * server, to resume it. New certificates are taken over between two rounds; sessions
- * that have begun go on with the old ones.
- * Owner: the worker. Thread: owner. Allocates when made and when it takes over.
+ * server, to resume it. The control thread has one as well, for its probes. New
+ * certificates are taken over between two rounds; sessions that have begun go on with
+ * the old ones. Owner: the worker, or the service. Thread: owner. Allocates when made
+ * and when it takes over.
  */
 #ifndef EVENPOST_PROXY_TLS_CONTEXTS_H
 #define EVENPOST_PROXY_TLS_CONTEXTS_H

@@ -127,7 +127,8 @@ test_last_probe(void **state)
 	server = scene_server(&scene, 0);
 	for (unsigned i = 0; i < 2; i++)
 		server_set_address(scene_server(&scene, i), &address);
-	assert_int_equal(monitor_watch(scene.monitor, scene.proxy.snapshot), STATUS_OK);
+	assert_int_equal(monitor_watch(scene.monitor, scene.proxy.snapshot, NULL),
+			 STATUS_OK);
 	for (int i = 0; i < 1000 && !monitor_last(scene.monitor, server); i++)
 		loop_round(&scene.loop, 20);
 	value = api_pools(&scene.view);
@@ -144,6 +145,7 @@ test_last_probe(void **state)
 	assert_int_equal(json_string_length(json_object_get(probe, "at")),
 			 strlen("2026-11-23T18:00:00.123Z"));
 	assert_true(json_is_array(json_object_get(probe, "transcript")));
+	assert_true(json_is_null(json_object_get(probe, "certificate")));
 	json_decref(value);
 	scene_close(&scene);
 	close(fd);

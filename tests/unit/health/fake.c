@@ -14,6 +14,27 @@ end_visit(struct fake *fake)
 	buffer_clear(&fake->output);
 }
 
+static void
+begin_tls(struct fake *fake)
+{
+	if (!fake->tls) {
+		fake->deaf = fake->silent = true;
+		return;
+	}
+	fake->shaking_hands = true;
+	assert_int_equal(stream_begin_tls_server(&fake->stream, fake->tls), STATUS_OK);
+}
+
+/* Whether STARTTLS was the last that it has agreed to. */
+static bool
+has_agreed_to_tls(const struct fake *fake)
+{
+	const struct fake_turn *turn = &fake->turns[fake->turn - 1];
+
+	return turn->wants && !strncmp(turn->wants, "STARTTLS", 8) &&
+	       !strncmp(turn->says, "220", 3);
+}
+
 /* Writes what is due: all of it, or a byte in each round of the loop. */
 static void
 drip(struct loop_task *task)
@@ -36,7 +57,10 @@ drip(struct loop_task *task)
 		return;
 	}
 	buffer_consume(&fake->output, count);
-	loop_defer(fake->loop, task);
+	if (buffer_is_empty(&fake->output) && has_agreed_to_tls(fake))
+		begin_tls(fake);
+	else
+		loop_defer(fake->loop, task);
 }
 
 static void
@@ -86,6 +110,24 @@ hear_lines(struct fake *fake)
 	}
 }
 
+/* False: it is not done. */
+static bool
+shake_hands(struct fake *fake)
+{
+	switch (stream_handshake(&fake->stream)) {
+	case STATUS_OK:
+		fake->shaking_hands = false;
+		if (fake->turn == 0)
+			say_next(fake);
+		return true;
+	case STATUS_AGAIN:
+		return false;
+	default:
+		end_visit(fake);
+		return false;
+	}
+}
+
 static void
 ready(struct stream *stream)
 {
@@ -94,6 +136,8 @@ ready(struct stream *stream)
 	size_t count;
 	enum status status;
 
+	if (fake->deaf || (fake->shaking_hands && !shake_hands(fake)))
+		return;
 	while ((status = stream_read(stream, room, sizeof(room), &count)) ==
 	       STATUS_OK) {
 		assert_int_equal(buffer_append(&fake->input, span_of(room, count)),
@@ -122,7 +166,9 @@ accepted(struct listener *listener, int fd, const struct endpoint *peer)
 	}
 	assert_int_equal(stream_adopt(&fake->stream, fake->loop, fd, ready), STATUS_OK);
 	fake->turn = 0;
-	if (!fake->turns[0].wants)
+	if (fake->implicit)
+		begin_tls(fake);
+	else if (!fake->turns[0].wants)
 		say_next(fake);
 }
 

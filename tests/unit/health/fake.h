@@ -1,7 +1,8 @@
 /*
  * fake: a mail server on loopback that plays a script, on the loop of the test. It says
  * its lines whole or byte by byte, is silent or hangs up where the script says so, and
- * keeps what it was told. Owner: the test. Thread: owner.
+ * keeps what it was told. Behind its 220 to STARTTLS it shakes hands, or listens no
+ * more. Owner: the test. Thread: owner.
  */
 #ifndef EVENPOST_TESTS_FAKE_H
 #define EVENPOST_TESTS_FAKE_H
@@ -11,7 +12,7 @@
 #include "net/listener.h"
 #include "net/stream.h"
 
-#define FAKE_TURNS 8
+#define FAKE_TURNS 9
 
 /* After a line that begins with wants (NULL: at the start) it says something. */
 struct fake_turn {
@@ -27,6 +28,10 @@ struct fake {
 	const struct fake_turn *turns; /* FAKE_TURNS of them */
 	unsigned turn;
 	bool byte_by_byte;
+	const struct tls_server *tls; /* borrowed; NULL: it has none */
+	bool implicit;                /* TLS comes before all else */
+	bool shaking_hands;
+	bool deaf; /* it has said 220 to STARTTLS and can do no more */
 	struct buffer input;
 	struct buffer output;
 	struct buffer heard; /* all lines of all visits */

@@ -80,7 +80,8 @@ open_scene(struct scene *scene, const struct fake_turn *turns, enum probe_kind k
 		.hostname = SPAN("mx.test"), .pools = &scene->pool, .pool_count = 1};
 	scene->monitor = monitor_new(&scene->loop);
 	assert_non_null(scene->monitor);
-	assert_int_equal(monitor_watch(scene->monitor, &scene->snapshot), STATUS_OK);
+	assert_int_equal(monitor_watch(scene->monitor, &scene->snapshot, NULL),
+			 STATUS_OK);
 }
 
 static void
@@ -250,7 +251,7 @@ test_new_configuration(void **state)
 	assert_non_null(next.pool);
 	snapshot = scene.snapshot;
 	snapshot.pools = &next;
-	assert_int_equal(monitor_watch(scene.monitor, &snapshot), STATUS_OK);
+	assert_int_equal(monitor_watch(scene.monitor, &snapshot, NULL), STATUS_OK);
 	assert_non_null(monitor_last(scene.monitor, scene.servers[0]));
 	assert_null(monitor_last(scene.monitor, scene.servers[1]));
 	assert_false(monitor_times(scene.monitor, scene.servers[1], &times));

@@ -1,0 +1,23 @@
+/*
+ * certificate: says in time that a server's certificate ends: with 14, 7, 3 and 1 days
+ * left, and when it has ended; each time once (event=certificate pool= server= days=
+ * why=). A new certificate begins anew.
+ * Owner: the struct it is embedded in. Thread: owner. Never allocates.
+ */
+#ifndef EVENPOST_HEALTH_CERTIFICATE_H
+#define EVENPOST_HEALTH_CERTIFICATE_H
+
+#include "health/record.h"
+
+struct server;
+
+/* Zeroed: nothing was said yet. */
+struct certificate_watch {
+	unsigned said; /* how many of the limits were passed when it was said */
+};
+
+/* at: milliseconds since 1970. True: something was said. */
+bool certificate_look(struct certificate_watch *watch, const struct server *server,
+		      const struct probe_certificate *certificate, int64_t at);
+
+#endif
