@@ -33,14 +33,46 @@ is_at_cap(const struct server *server)
 }
 
 static void
-nudge_others(const struct reuse *reuse)
+tell_others(const struct reuse *reuse, void (*tell)(struct worker *worker))
 {
 	struct proxy *proxy = reuse->worker->proxy;
 
 	for (uint32_t i = 0; i < proxy->worker_count; i++) {
 		if (&proxy->workers[i] != reuse->worker)
-			worker_nudge(&proxy->workers[i]);
+			tell(&proxy->workers[i]);
 	}
+}
+
+static void
+nudge_others(const struct reuse *reuse)
+{
+	tell_others(reuse, worker_nudge);
+}
+
+/* Without those that have a try just now. */
+static uint32_t
+count_waiting(const struct reuse *reuse, const struct pool *pool)
+{
+	uint32_t count = 0;
+
+	LIST_EACH (&reuse->waiting, at)
+		count += CONTAINER_OF(at, struct waiter, link)->pool == pool;
+	return count;
+}
+
+/*
+ * Whether a connection that ends here makes room for another worker's line. Each who
+ * waits for the pool has the same chance: a worker that always had its own first could
+ * keep the others waiting for ever.
+ */
+static bool
+is_others_turn(const struct reuse *reuse, const struct pool *pool)
+{
+	uint32_t all = atomic_load(&pool->waiting);
+	uint32_t own = count_waiting(reuse, pool);
+
+	return reuse->worker->proxy->worker_count > 1 && all > own &&
+	       worker_random(reuse->worker) % all >= own;
 }
 
 /* Gives up idle connections to full servers, as many as are waited for. */
@@ -164,14 +196,13 @@ idle_allowance(const struct reuse *reuse, const struct pool_snapshot *pool)
 	return pool->reuse.max_idle && part == 0 ? 1 : part;
 }
 
-/* Whether another worker has a better use for its place. */
+/* Whether it goes, so that another worker can have its place. */
 static bool
-is_wanted_elsewhere(const struct reuse *reuse, const struct upstream *upstream)
+is_given_away(const struct reuse *reuse, struct upstream *upstream)
 {
-	struct pool *pool = upstream->pool->pool;
-
-	return list_is_empty(&reuse->waiting) && atomic_load(&pool->waiting) > 0 &&
-	       is_at_cap(upstream->server);
+	upstream->given_away = is_at_cap(upstream->server) &&
+			       is_others_turn(reuse, upstream->pool->pool);
+	return upstream->given_away;
 }
 
 /* It told the server about a client who has gone, or who is another by now. */
@@ -190,7 +221,7 @@ reuse_put(struct reuse *reuse, struct upstream *upstream)
 	    (pool->reuse.max_messages &&
 	     upstream->messages >= pool->reuse.max_messages) ||
 	    count_idle(reuse, upstream->server) >= idle_allowance(reuse, pool) ||
-	    is_wanted_elsewhere(reuse, upstream)) {
+	    is_given_away(reuse, upstream)) {
 		upstream_quit(upstream);
 		return;
 	}
@@ -247,7 +278,19 @@ reuse_place_freed(struct reuse *reuse, struct pool *pool)
 }
 
 void
-reuse_nudged(struct reuse *reuse)
+reuse_connection_ended(struct reuse *reuse, struct pool *pool, bool given_away)
+{
+	if (!given_away && !is_others_turn(reuse, pool))
+		reuse_place_freed(reuse, pool);
+	else if (atomic_load(&pool->waiting) > 0)
+		tell_others(reuse, worker_offer);
+}
+
+void
+reuse_nudged(struct reuse *reuse, bool offered)
 {
 	serve_waiting(reuse);
+	/* it may have been of no use to us, and who offered it waits as well */
+	if (offered)
+		nudge_others(reuse);
 }

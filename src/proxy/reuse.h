@@ -4,8 +4,9 @@
  * client's session alone (upstream->session); the others serve anyone.
  *
  * A place is free when server_take() and server_connection_take() both succeed. Whoever
- * frees one while anybody waits nudges: its own waiters, or the other workers'. A
- * worker that is nudged also gives up idle connections to servers that others wait for.
+ * frees one while anybody waits nudges: its own waiters, or the other workers', as
+ * chance will have it. A worker that is nudged also gives up idle connections to
+ * servers that others wait for.
  *
  * Owner: the worker. Thread: owner.
  */
@@ -59,8 +60,10 @@ void reuse_stop_waiting(struct waiter *waiter);
 
 /* A place at the pool may be free now. */
 void reuse_place_freed(struct reuse *reuse, struct pool *pool);
-/* Runs on the worker's thread after worker_nudge(). */
-void reuse_nudged(struct reuse *reuse);
+/* A connection to a server of the pool has ended. given_away: for others' sake. */
+void reuse_connection_ended(struct reuse *reuse, struct pool *pool, bool given_away);
+/* Runs on the worker's thread after worker_nudge(), or worker_offer(). */
+void reuse_nudged(struct reuse *reuse, bool offered);
 
 /* Tells every idle connection to quit. */
 void reuse_close_all(struct reuse *reuse);

@@ -30,7 +30,7 @@ tunnel_leave_server(struct tunnel *tunnel)
 	tunnel->reserved = false;
 	server_connection_put(tunnel->server);
 	server_put(tunnel->server);
-	reuse_place_freed(&tunnel->worker->reuse, tunnel->pool->pool);
+	reuse_connection_ended(&tunnel->worker->reuse, tunnel->pool->pool, false);
 }
 
 /* ---- another one ---- */

@@ -65,7 +65,8 @@ upstream_close(struct upstream *upstream)
 	list_remove(&upstream->live);
 	list_remove(&upstream->mine);
 	worker_reap_later(worker);
-	reuse_place_freed(&worker->reuse, upstream->pool->pool);
+	reuse_connection_ended(&worker->reuse, upstream->pool->pool,
+			       upstream->given_away);
 }
 
 /* Whether the server is at fault when the connection fails now. */

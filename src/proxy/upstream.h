@@ -68,6 +68,7 @@ struct upstream {
 	bool in_clear;       /* it goes without TLS, which the pool may have */
 	bool reused;         /* the lease began on a warm connection */
 	bool answered;       /* a reply came in this lease */
+	bool given_away;     /* it ends to make room for another worker */
 	bool said_helo;      /* EHLO was refused, HELO is tried */
 };
 

@@ -173,7 +173,7 @@ on_nudge(struct letter *letter)
 	struct worker *worker = CONTAINER_OF(letter, struct worker, nudge_letter);
 
 	atomic_store(&worker->nudged, false);
-	reuse_nudged(&worker->reuse);
+	reuse_nudged(&worker->reuse, atomic_exchange(&worker->offered, false));
 }
 
 void
@@ -181,6 +181,13 @@ worker_nudge(struct worker *worker)
 {
 	if (!atomic_exchange(&worker->nudged, true))
 		mailbox_post(&worker->mailbox, &worker->nudge_letter);
+}
+
+void
+worker_offer(struct worker *worker)
+{
+	atomic_store(&worker->offered, true);
+	worker_nudge(worker);
 }
 
 /* ---- TLS ---- */

@@ -40,6 +40,7 @@ struct worker {
 	struct letter stop_letter;
 	struct letter nudge_letter;
 	atomic_bool nudged;
+	atomic_bool offered; /* what it was nudged for was left to it */
 	struct worker_listener *listeners;
 	uint32_t listener_count;
 	struct slab sessions;
@@ -102,6 +103,8 @@ void worker_take_tls(struct worker *worker, struct tls_set *set);
 
 /* Thread: any. There may be a free place for a transaction that waits. */
 void worker_nudge(struct worker *worker);
+/* The same, of a place that who frees it leaves to the others. */
+void worker_offer(struct worker *worker);
 
 /* Of a session or tunnel: what none of this run of the program has had. */
 uint64_t worker_next_number(struct worker *worker);

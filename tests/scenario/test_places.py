@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 import types
 
 import pytest
@@ -12,6 +13,12 @@ from harness.scripted_server import Wait
 from harness.waiting import wait_until
 
 _MESSAGE = ("MAIL FROM:<ann@a.example>", "RCPT TO:<bob@b.example>", "DATA")
+
+
+def _take_its_time(_connection):
+    """A server for which somebody always waits."""
+    time.sleep(0.02)
+    return "250 2.0.0 Ok"
 
 
 def processor_seconds(evenpost):
@@ -48,6 +55,44 @@ def test_waiting_does_not_spin(evenpost_before, scripted_servers):
     clients[0].expect("250 2.0.0 at last")
     for client in clients:
         client.close()
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("identity", ["none", "proxy-v1"])
+def test_no_worker_keeps_a_place(evenpost_before, scripted_servers, identity):
+    """Clients of both workers want the one place all the time, until each has had it:
+    nobody waits longer than the others allow."""
+    (server,) = scripted_servers(expects_proxy=identity != "none")
+    server.on("end", _take_its_time)
+    narrow = {"address": server.address, "max-connections": 1}
+    evenpost = evenpost_before(
+        types.SimpleNamespace(address=narrow),
+        pool={"queue": "2s", "identity": identity, "health": {"probe": "none"}},
+        workers=2,
+    )
+    replies, sent, enough = [], [0] * 8, threading.Event()
+
+    def send(number):
+        with RawClient(evenpost.port) as client:
+            client.hello()
+            while not enough.is_set():
+                for command in _MESSAGE:
+                    replies.append(client.command(command).code)
+                if replies[-1] != 354:
+                    enough.set()
+                    return
+                client.send(b"a\r\n.\r\n")
+                client.expect(250)
+                sent[number] += 1
+                if min(sent) >= 3:
+                    enough.set()
+
+    clients = [threading.Thread(target=send, args=(n,)) for n in range(len(sent))]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    assert set(replies) == {250, 354}
 
 
 @pytest.mark.threads

@@ -46,6 +46,7 @@ static const struct row {
 	unsigned backends;
 	unsigned cap;
 	unsigned max_idle;
+	const char *identity; /* NULL: none */
 } rows[] = {
 	{"one connection", 1, 1, 1, 16},
 	{"two connections", 1, 1, 2, 16},
@@ -56,24 +57,31 @@ static const struct row {
 	{"two, two workers", 2, 1, 2, 16},
 	{"three, two workers", 2, 1, 3, 16},
 	{"one each of two servers, two workers", 2, 2, 1, 16},
+	{"one, for one client each", 1, 1, 1, 16, "proxy-v1"},
+	{"two, for one client each", 1, 1, 2, 16, "proxy-v1"},
+	{"one, two workers, for one client each", 2, 1, 1, 16, "proxy-v1"},
+	{"two, two workers, for one client each", 2, 1, 2, 16, "proxy-v1"},
 };
 
 static void
 test_cap(void **state)
 {
 	const struct row *row = *state;
-	char servers[64], pool[64];
+	char servers[64], pool[96];
 	struct world world;
 
 	snprintf(servers, sizeof(servers), "max-connections: %u", row->cap);
-	snprintf(pool, sizeof(pool), "    reuse: {max-idle: %u}\n    queue: 1m\n",
-		 row->max_idle);
+	snprintf(pool, sizeof(pool),
+		 "    reuse: {max-idle: %u}\n    queue: 1m\n    identity: %s\n",
+		 row->max_idle, row->identity ? row->identity : "none");
 	world_open(&world, &(struct world_plan){.workers = row->workers,
 						.backends = row->backends,
 						.mails = 60,
 						.servers = servers,
 						.pool = pool});
 	fix_mails(&world);
+	for (unsigned i = 0; i < row->backends && row->identity; i++)
+		world.backends[i].character.identity = IDENTITY_PROXY_V1;
 	for (unsigned i = 0; i < WORLD_SENDERS_MAX; i++)
 		send_quickly(&world, i % row->workers, i, WORLD_SENDERS_MAX);
 	assert_true(world_run(&world, world_is_quiet));
