@@ -3,6 +3,14 @@
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
 
+enum {
+	/*
+	 * A warm connection for which clients of its own worker wait carries as many
+	 * before another worker has its place: a new one costs commands and time.
+	 */
+	TURN_MESSAGES = 8,
+};
+
 bool
 server_connection_take(struct server *server)
 {
@@ -200,7 +208,10 @@ idle_allowance(const struct reuse *reuse, const struct pool_snapshot *pool)
 static bool
 is_given_away(const struct reuse *reuse, struct upstream *upstream)
 {
-	upstream->given_away = is_at_cap(upstream->server) &&
+	bool wanted_here = !list_is_empty(&reuse->waiting);
+
+	upstream->given_away = (upstream->messages >= TURN_MESSAGES || !wanted_here) &&
+			       is_at_cap(upstream->server) &&
 			       is_others_turn(reuse, upstream->pool->pool);
 	return upstream->given_away;
 }

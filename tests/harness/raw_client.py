@@ -24,9 +24,9 @@ class Reply:
 class RawClient:
     """One connection. Closed at the end of a with block."""
 
-    def __init__(self, port, host="127.0.0.1", limit=30.0, source="127.0.0.1"):
+    def __init__(self, port, host="127.0.0.1", limit=30.0, source=None):
         """source: the address that it connects from."""
-        self.socket = socket.create_connection((host, port), limit, (source, 0))
+        self.socket = socket.create_connection((host, port), limit, source and (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.pending = b""
 
