@@ -286,7 +286,17 @@ only_recipient(const struct transaction *transaction)
 	return span_of("", 0);
 }
 
-/* Our own line stands before all that the client sends. */
+static bool
+adds_received(const struct transaction *transaction)
+{
+	return listener_adds_received(transaction->session->listener,
+				      transaction->pool);
+}
+
+/*
+ * Our own line stands before all that the client sends, and leaves with the first of
+ * it: alone it would cost a write, and the server a wake-up.
+ */
 static enum status
 add_received(struct transaction *transaction)
 {
@@ -295,19 +305,14 @@ add_received(struct transaction *transaction)
 	char id[SESSION_ID_MAX];
 	struct smtp_origin origin;
 
+	if (transaction->added_length || !adds_received(transaction))
+		return STATUS_OK;
 	session_origin(session, &origin, id);
 	transaction->added_length = (uint32_t)smtp_received_print(
 		&origin, transaction_options(transaction)->hostname,
 		only_recipient(transaction), time(NULL), line);
 	return chain_append(&transaction->content,
 			    span_of(line, transaction->added_length));
-}
-
-static bool
-adds_received(const struct transaction *transaction)
-{
-	return listener_adds_received(transaction->session->listener,
-				      transaction->pool);
 }
 
 static void
@@ -318,21 +323,12 @@ want_memory(struct transaction *transaction)
 }
 
 void
-transaction_open_content(struct transaction *transaction)
-{
-	transaction->state = TRANSACTION_BODY;
-	if (!transaction->failure.code && adds_received(transaction) &&
-	    add_received(transaction) != STATUS_OK)
-		want_memory(transaction);
-}
-
-void
 transaction_chunk(struct transaction *transaction)
 {
 	if (transaction->state != TRANSACTION_ENVELOPE)
 		return;
 	transaction->octets = true;
-	transaction_open_content(transaction);
+	transaction->state = TRANSACTION_BODY;
 }
 
 /* Where we add a line it is for us to see that a message goes round for ever (RFC 5321
@@ -373,7 +369,8 @@ transaction_content(struct transaction *transaction, struct span piece)
 {
 	if (transaction->failure.code || !passes_hops(transaction, piece))
 		return;
-	if (keep_content(transaction, piece) != STATUS_OK) {
+	if (add_received(transaction) != STATUS_OK ||
+	    keep_content(transaction, piece) != STATUS_OK) {
 		want_memory(transaction);
 		return;
 	}
@@ -395,6 +392,9 @@ transaction_chunk_ended(struct transaction *transaction, uint32_t slot)
 void
 transaction_content_ended(struct transaction *transaction, uint32_t slot)
 {
+	/* of a message that is empty */
+	if (!transaction->failure.code && add_received(transaction) != STATUS_OK)
+		want_memory(transaction);
 	transaction->state = TRANSACTION_END;
 	transaction->end_slot = slot;
 	if (transaction->failure.code)

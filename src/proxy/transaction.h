@@ -61,7 +61,7 @@ struct transaction {
 	uint32_t pending;
 	struct chain content;
 	uint64_t content_length; /* octets, once committed */
-	uint32_t added_length;   /* octets of our own Received line, before them */
+	uint32_t added_length;   /* octets of our own Received line before them; or 0 */
 	struct smtp_hops hops;
 	bool octets;     /* content came by BDAT, unstuffed */
 	bool replayable; /* all of the content so far is still held */

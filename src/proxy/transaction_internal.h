@@ -38,9 +38,6 @@ void transaction_fail(struct transaction *transaction, unsigned reason,
 		      const struct smtp_reply *reply);
 void transaction_fail_for_want_of_servers(struct transaction *transaction);
 
-/* Content comes in from now on; a Received line of ours is its first. */
-void transaction_open_content(struct transaction *transaction);
-
 void transaction_give_place_back(struct transaction *transaction);
 void transaction_stop_waiting(struct transaction *transaction);
 

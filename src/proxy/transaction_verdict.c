@@ -88,7 +88,7 @@ open_content(struct transaction *transaction, const struct smtp_reply *reply)
 		return;
 	}
 	if (transaction->state == TRANSACTION_DATA) {
-		transaction_open_content(transaction);
+		transaction->state = TRANSACTION_BODY;
 		session_answer(transaction->session, transaction->data_slot, reply);
 	}
 }
