@@ -13,17 +13,21 @@ abort_transaction(struct session *session)
 
 /*
  * What any server that this client could be given can do. PIPELINING and CHUNKING are
- * our own; SIZE is the smallest limit on the way.
+ * our own; SIZE is the smallest limit on the way. REQUIRETLS is promised where both
+ * sides of us keep it (RFC 8689 3).
  */
 static struct smtp_extensions
 offered_extensions(const struct session *session)
 {
-	const uint32_t passed_on =
+	const struct pool_snapshot *pool = session->listener->pool;
+	uint32_t passed_on =
 		SMTP_8BITMIME | SMTP_SMTPUTF8 | SMTP_DSN | SMTP_ENHANCEDSTATUSCODES;
 	struct smtp_extensions offered = {0};
 	uint64_t own = session->listener->smtp.max_message_size;
 
-	if (pool_extensions(session->listener->pool->pool, &offered))
+	if (session->smtp.encrypted && pool_verifies_tls(pool))
+		passed_on |= SMTP_REQUIRETLS;
+	if (pool_extensions(pool->pool, &offered))
 		offered.set &= passed_on;
 	else
 		offered = (struct smtp_extensions){0};

@@ -26,7 +26,7 @@ static const struct {
 	{SMTP_XCLIENT, false, {"XCLIENT", 7}},
 	{SMTP_XFORWARD, false, {"XFORWARD", 8}},
 	{SMTP_BINARYMIME, false, {"BINARYMIME", 10}},
-	{SMTP_REQUIRETLS, false, {"REQUIRETLS", 10}},
+	{SMTP_REQUIRETLS, true, {"REQUIRETLS", 10}},
 };
 
 static uint32_t

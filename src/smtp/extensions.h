@@ -47,7 +47,7 @@ smtp_extensions_intersect(struct smtp_extensions a, struct smtp_extensions b);
 
 /*
  * The reply to EHLO: "250-hostname" and a line for each. Never XCLIENT, XFORWARD,
- * BINARYMIME or REQUIRETLS, nor AUTH without a mechanism. STATUS_FULL,
+ * BINARYMIME, nor AUTH without a mechanism. STATUS_FULL,
  * STATUS_NO_MEMORY.
  */
 MUST_CHECK enum status

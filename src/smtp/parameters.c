@@ -17,7 +17,7 @@ read_value(struct span value, struct smtp_extensions offered,
 static read_value read_size, read_body, read_ret, read_envid, read_notify, read_orcpt,
 	read_auth;
 
-/* RFC 1870, 6152, 6531, 3461, 4954; read is NULL where no value may be given. */
+/* RFC 1870, 6152, 6531, 3461, 4954, 8689; read is NULL where no value may be given. */
 static const struct row {
 	struct span keyword;
 	enum command command;
@@ -31,6 +31,7 @@ static const struct row {
 	{{"RET", 3}, IN_MAIL, SMTP_DSN, true, read_ret},
 	{{"ENVID", 5}, IN_MAIL, SMTP_DSN, true, read_envid},
 	{{"AUTH", 4}, IN_MAIL, SMTP_AUTH, false, read_auth},
+	{{"REQUIRETLS", 10}, IN_MAIL, SMTP_REQUIRETLS, true, NULL},
 	{{"NOTIFY", 6}, IN_RCPT, SMTP_DSN, true, read_notify},
 	{{"ORCPT", 5}, IN_RCPT, SMTP_DSN, true, read_orcpt},
 };

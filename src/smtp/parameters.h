@@ -1,6 +1,6 @@
 /*
  * parameters: what may follow the path of MAIL and RCPT (RFC 5321 4.1.2, RFC 1870,
- * 6152, 6531, 3461, 4954).
+ * 6152, 6531, 3461, 4954, 8689).
  *
  *     Mail-parameters  = esmtp-param *( SP esmtp-param )
  *     esmtp-param      = esmtp-keyword [ "=" esmtp-value ]

@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-#define NEVER_OFFERED (SMTP_XCLIENT | SMTP_XFORWARD | SMTP_BINARYMIME | SMTP_REQUIRETLS)
+#define NEVER_OFFERED (SMTP_XCLIENT | SMTP_XFORWARD | SMTP_BINARYMIME)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

@@ -152,9 +152,9 @@ static const struct printing {
 	 {UINT32_MAX, 9, SASL_PLAIN},
 	 "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 9\r\n250-STARTTLS\r\n"
 	 "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-DSN\r\n250-SMTPUTF8\r\n"
-	 "250-CHUNKING\r\n250 AUTH PLAIN\r\n"},
+	 "250-CHUNKING\r\n250-AUTH PLAIN\r\n250 REQUIRETLS\r\n"},
 	{"nothing that is not",
-	 {.set = SMTP_XCLIENT | SMTP_XFORWARD | SMTP_BINARYMIME | SMTP_REQUIRETLS,
+	 {.set = SMTP_XCLIENT | SMTP_XFORWARD | SMTP_BINARYMIME,
 	  .xclient = NAME | ADDR,
 	  .xforward = NAME | ADDR},
 	 "250 mx.test\r\n"},
