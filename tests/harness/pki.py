@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import ssl
 import subprocess
 
 _KINDS = {
@@ -71,18 +72,29 @@ class Authority:
             + ["-out", file]
         )
 
-    def issue(self, name, *, file=None, kind="ecdsa", days=30):
-        """A certificate for a host name; days of 0: it is over."""
+    def issue(self, name, *, file=None, kind="ecdsa", days=30, chain=True):
+        """A certificate for a host name or "IP:ADDRESS"; days of 0: it is over.
+
+        chain: with an authority between behind it.
+        """
         stem = file or f"{name}-{kind}-{days}".replace("*", "any")
+        alternative = name if ":" in name else f"DNS:{name}"
         pair = Pair(self.directory / f"{stem}.crt", self.directory / f"{stem}.key")
-        extensions = [f"subjectAltName=DNS:{name}", "basicConstraints=CA:FALSE"]
+        extensions = [f"subjectAltName={alternative}", "basicConstraints=CA:FALSE"]
         self._make(
             pair.certificate, pair.key, f"/CN={name}", extensions, days, kind, self
         )
-        if self.parent:
+        if self.parent and chain:
             whole = pair.certificate.read_text() + self.file.read_text()
             pair.certificate.write_text(whole)
         return pair
+
+
+def server_context(pair):
+    """Of a server that shows it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    return context
 
 
 def run(command):

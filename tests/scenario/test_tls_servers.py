@@ -1,11 +1,15 @@
 """TLS towards servers: which policy sends mail to which server, and what is said of it."""
 
+import ssl
+
 import pytest
 
-from harness.certificate import Authority, make_certificate, serve_with
+from harness.certificate import make_certificate
 from harness.evenpost import EAGER_HEALTH
+from harness.pki import Authority, Pair, server_context
 from harness.raw_client import RawClient
 from harness.scripted_server import DROP, ScriptedServer
+from harness.tls_client import TlsClient
 
 NAME = "hub.test"
 UNPROBED = {"health": {"probe": "none"}}
@@ -26,12 +30,13 @@ def certificates(session_scratch, authority):
     selfmade = session_scratch / "selfmade"
     selfmade.mkdir()
     return {
-        "good": between.sign(NAME),
-        "address": authority.sign("IP:127.0.0.1"),
-        "other name": authority.sign("other.test"),
-        "self-signed": make_certificate(selfmade, NAME),
-        "expired": authority.sign(f"old.{NAME}", days=-1),
-        "cut": between.sign(f"cut.{NAME}", chain=False),
+        "good": between.issue(NAME),
+        "address": authority.issue("IP:127.0.0.1"),
+        "other name": authority.issue("other.test"),
+        "self-signed": Pair(*make_certificate(selfmade, NAME)),
+        "expired": authority.issue(NAME, days=0),
+        "ends soon": authority.issue(NAME, days=5),
+        "cut": between.issue(NAME, file="cut", chain=False),
     }
 
 
@@ -55,8 +60,6 @@ SERVERS = {
     "babbles": ("good", {"handshake": babble}),
     "spoken for": ("good", {"starttls": b"220 go ahead\r\n250 injected\r\n"}),
 }
-# The names that their certificates are for, where it is not the pool's.
-NAMES = {"expired": f"old.{NAME}", "cut": f"cut.{NAME}"}
 
 OFFERS_NONE = "s1 does not offer STARTTLS to 127.0.0.1: let it have a certificate"
 REFUSES = "s1 offers, and then refuses, STARTTLS to 127.0.0.1: let it have a certificate"
@@ -125,7 +128,7 @@ def tls_server(certificates):
 
     def make(kind, **keys):
         shown, script = SERVERS[kind]
-        context = serve_with(certificates[shown]) if shown else None
+        context = server_context(certificates[shown]) if shown else None
         server = ScriptedServer(tls=context, **keys)
         for stage, action in script.items():
             server.on(stage, action)
@@ -137,9 +140,9 @@ def tls_server(certificates):
         server.stop()
 
 
-def verified(authority, kind="good"):
-    """The keys of a pool that verifies such a server."""
-    return {"tls-ca": str(authority.certificate), "tls-name": NAMES.get(kind, NAME)}
+def verified(authority):
+    """The keys of a pool that verifies its servers."""
+    return {"tls-ca": str(authority.file), "tls-name": NAME}
 
 
 def send_message(evenpost, expected=250):
@@ -178,7 +181,7 @@ def check(evenpost, server, outcome, begins):
 @pytest.mark.parametrize("policy, kind", MATRIX, ids=titles(MATRIX))
 def test_matrix(evenpost_before, tls_server, authority, policy, kind):
     server = tls_server(kind)
-    keys = verified(authority, kind) if policy == "verify" else {}
+    keys = verified(authority) if policy == "verify" else {}
     evenpost = evenpost_before(server, pool={"tls": policy, **keys, **UNPROBED})
     check(evenpost, server, *MATRIX[policy, kind])
 
@@ -186,7 +189,7 @@ def test_matrix(evenpost_before, tls_server, authority, policy, kind):
 @pytest.mark.parametrize("trust, kind", IMPLICIT, ids=titles(IMPLICIT))
 def test_implicit(evenpost_before, tls_server, authority, trust, kind):
     server = tls_server(kind, implicit=SERVERS[kind][0] is not None)
-    keys = verified(authority, kind) if trust == "verifies" else {}
+    keys = verified(authority) if trust == "verifies" else {}
     if not server.tls:
         server.on("greeting", "220 in clear")
     evenpost = evenpost_before(server, pool={"tls": "implicit", **keys, **UNPROBED})
@@ -221,7 +224,7 @@ def test_mended(evenpost_before, tls_server, authority, certificates):
     )
     send_message(evenpost, 451)
     assert fault(evenpost)
-    server.tls = serve_with(certificates["good"])
+    server.tls = server_context(certificates["good"])
     send_message(evenpost)
     assert fault(evenpost) is None
     evenpost.wait_event("fault", why="mended")
@@ -229,12 +232,12 @@ def test_mended(evenpost_before, tls_server, authority, certificates):
 
 def test_name_of_the_address(evenpost_before, certificates, authority):
     """Without tls-name the server's address as configured counts, and no SNI is said."""
-    with ScriptedServer(tls=serve_with(certificates["address"])) as server:
+    with ScriptedServer(tls=server_context(certificates["address"])) as server:
         evenpost = evenpost_before(
             server,
             pool={
                 "tls": "verify",
-                "tls-ca": str(authority.certificate),
+                "tls-ca": str(authority.file),
                 **UNPROBED,
             },
         )
@@ -251,15 +254,17 @@ def test_name_that_is_said(evenpost_before, tls_server, authority):
     assert server.names == [NAME]
 
 
-def test_certificate_of_ours(evenpost_before, certificates, authority, session_scratch):
+def test_certificate_of_ours(evenpost_before, certificates, authority):
     """A server that asks for a certificate gets the pool's."""
-    ours, key = authority.sign("evenpost.test")
-    context = serve_with(certificates["good"])
-    context.load_verify_locations(authority.certificate)
-    context.verify_mode = 2  # required
+    ours = authority.issue("evenpost.test")
+    context = server_context(certificates["good"])
+    context.load_verify_locations(authority.file)
+    context.verify_mode = ssl.CERT_REQUIRED
     with ScriptedServer(tls=context) as server:
-        pool = {"tls": "require", "tls-certificate": str(ours), "tls-key": str(key)}
-        evenpost = evenpost_before(server, pool={**pool, **UNPROBED})
+        shown = {"tls-certificate": str(ours.certificate), "tls-key": str(ours.key)}
+        evenpost = evenpost_before(
+            server, pool={"tls": "require", **shown, **UNPROBED}
+        )
         send_message(evenpost)
         (visit,) = server.connections
         assert visit.certificate["subject"] == ((("commonName", "evenpost.test"),),)
@@ -339,7 +344,7 @@ def test_before_xclient(evenpost_before, certificates):
     """The client is told of in TLS, and only there."""
     attributes = "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT"
     with ScriptedServer(
-        tls=serve_with(certificates["good"]), extensions=("PIPELINING", attributes)
+        tls=server_context(certificates["good"]), extensions=("PIPELINING", attributes)
     ) as server:
         evenpost = evenpost_before(
             server, pool={"tls": "require", "identity": "xclient", **UNPROBED}
@@ -385,7 +390,7 @@ def test_connection_mode(evenpost_before, tls_server, authority, kind):
     server = tls_server(kind, implicit=True)
     evenpost = evenpost_before(
         server,
-        pool={"tls": "implicit", **verified(authority, kind), **UNPROBED},
+        pool={"tls": "implicit", **verified(authority), **UNPROBED},
         listener={"mode": "connection"},
     )
     with RawClient(evenpost.port) as client:
@@ -395,3 +400,131 @@ def test_connection_mode(evenpost_before, tls_server, authority, kind):
         else:
             client.expect("421 4.3.2")
             assert fault(evenpost).startswith("s1: certificate has expired")
+
+
+# ---- probes ----
+
+
+def last_probe(evenpost):
+    return evenpost.pools()["hubs"]["s1"]["last_probe"]
+
+
+@pytest.mark.parametrize("probe", ["starttls", "ehlo", "rcpt"])
+def test_probe(evenpost_before, tls_server, authority, probe):
+    """What traffic needs has to work; what the server showed can be seen."""
+    server = tls_server("good")
+    health = {**PROBED_ONCE, "probe": probe, "recipient": "postmaster@b.example"}
+    evenpost = evenpost_before(
+        server, pool={"tls": "verify", **verified(authority), "health": health}
+    )
+    first = last_probe(evenpost)
+    assert first["result"] == "ok"
+    assert first["certificate"]["subject"] == f"CN={NAME}"
+    assert first["certificate"]["issuer"] == "CN=between"
+    assert first["certificate"]["days_left"] == 29
+    assert first["certificate"]["expires"].endswith("Z")
+    assert server.connections[0].commands[:3] == [
+        *("EHLO evenpost.test", "STARTTLS", "EHLO evenpost.test")
+    ]
+    assert not evenpost.log_events("certificate")
+
+
+@pytest.mark.parametrize(
+    "policy, kind, result, begins",
+    [
+        ("may", "without", "STARTTLS is not offered", None),
+        ("require", "without", "STARTTLS is not offered", OFFERS_NONE),
+        ("require", "454", "STARTTLS 454 4.7.0 not now", REFUSES),
+        ("require", "drops", None, None),
+        ("require", "spoken for", "STARTTLS: spoke before the handshake", SAYS_MORE),
+        ("verify", "expired", "TLS: certificate verify failed: ", "s1: certificate has"),
+        ("verify", "cut", "TLS: certificate verify failed: ", "s1: unable to get"),
+    ],
+)
+def test_probe_fails(
+    evenpost_before, tls_server, authority, policy, kind, result, begins
+):
+    """The server is down, and says why, before any message has to find out."""
+    server = tls_server(kind)
+    keys = verified(authority) if policy == "verify" else {}
+    health = {**EAGER_HEALTH, "probe": "starttls"}
+    evenpost = evenpost_before(
+        server, pool={"tls": policy, **keys, "health": health}, ready=False
+    )
+    evenpost.wait_event("server", state="down")
+    last = last_probe(evenpost)
+    assert last["result"].startswith(result or ""), last
+    assert last["certificate"] is None
+    assert (fault(evenpost) or "").startswith(begins or "")
+    assert (fault(evenpost) is None) == (begins is None)
+
+
+def test_end_of_a_certificate(evenpost_before, tls_server, certificates):
+    """It is said once, and kept in sight when the server fails otherwise."""
+    server = tls_server("good")
+    server.tls = server_context(certificates["ends soon"])
+    evenpost = evenpost_before(server, pool={"tls": "require"})
+    (line,) = evenpost.wait_event("certificate")
+    assert (line["pool"], line["server"], line["days"]) == ("hubs", "s1", "4")
+    assert line["why"].startswith(f"CN={NAME}, signed by CN=root, ends on 20")
+    server.on("greeting", "554 no service")
+    evenpost.wait_state("s1", "down")
+    assert last_probe(evenpost)["certificate"]["days_left"] == 4
+    assert len(evenpost.log_events("certificate")) == 1
+
+
+def test_new_authority_for_probes(evenpost_before, tls_server, authority, tmp_path):
+    """Files that change count for probes, too."""
+    file = tmp_path / "ca.pem"
+    file.write_bytes(Authority(tmp_path, "nobody").file.read_bytes())
+    server = tls_server("good")
+    evenpost = evenpost_before(
+        server,
+        pool={"tls": "verify", "tls-ca": str(file), "tls-name": NAME},
+        ready=False,
+    )
+    evenpost.wait_event("server", state="down")
+    file.write_bytes(authority.file.read_bytes())
+    evenpost.wait_state("s1", "up")
+    send_message(evenpost)
+
+
+# ---- REQUIRETLS ----
+
+
+@pytest.mark.parametrize(
+    "policy, offers, offered",
+    [
+        ("verify", True, True),
+        ("verify", False, False),
+        ("require", True, False),
+    ],
+)
+def test_requiretls(
+    evenpost_before, certificates, authority, policy, offers, offered
+):
+    """RFC 8689: only from TLS into verified TLS, and where the servers have it."""
+    ours = authority.issue("evenpost.test")
+    extensions = ("PIPELINING", "REQUIRETLS") if offers else ("PIPELINING",)
+    keys = verified(authority) if policy == "verify" else {}
+    with ScriptedServer(
+        tls=server_context(certificates["good"]), extensions=extensions
+    ) as server:
+        evenpost = evenpost_before(
+            server,
+            pool={"tls": policy, **keys},
+            listener={"tls": "offer"},
+            tls={"certificates": [ours.as_setting()]},
+        )
+        with TlsClient(evenpost.port) as client:
+            assert "REQUIRETLS" not in client.hello()
+            client.command("MAIL FROM:<ann@a.example> REQUIRETLS", 555)
+            client.starttls()
+            reply = client.command("EHLO client.example", 250)
+            assert ("REQUIRETLS" in str(reply)) == offered
+            client.command(
+                "MAIL FROM:<ann@a.example> REQUIRETLS", 250 if offered else 555
+            )
+            if offered:
+                client.command("RCPT TO:<bob@b.example>", 250)
+                assert "MAIL FROM:<ann@a.example> REQUIRETLS" in server.commands()
