@@ -150,12 +150,16 @@ transaction_fail(struct transaction *transaction, unsigned reason,
 		swallow_content(transaction);
 }
 
-/* None is left: the last one's own words, where it had some, tell more than ours. */
+/* None is left: the last one's own words, where it had some, tell more than ours. But
+   not for good, as long as one that was tried may have taken it. */
 void
 transaction_fail_for_want_of_servers(struct transaction *transaction)
 {
-	if (transaction->last_reply.code)
-		transaction_fail(transaction, REJECT_SERVER, &transaction->last_reply);
+	const struct smtp_reply *last = &transaction->last_reply;
+
+	if (last->code && (!smtp_reply_is_permanent(last) ||
+			   transaction->refusals == transaction->tried_count))
+		transaction_fail(transaction, REJECT_SERVER, last);
 	else
 		transaction_fail(transaction, REJECT_NO_SERVER, &NO_SERVER);
 }

@@ -80,7 +80,8 @@ struct transaction {
 	uint32_t attempts; /* servers that were asked, the first too */
 	uint32_t tried[TRANSACTION_TRIED_MAX];
 	uint32_t tried_count;
-	uint64_t started; /* µs, monotonic */
+	uint32_t refusals; /* of those tried: for good, of this client */
+	uint64_t started;  /* µs, monotonic */
 };
 
 /* NULL when memory is out. The event's texts are copied. */

@@ -196,6 +196,7 @@ remember_reply(struct transaction *transaction, const struct smtp_reply *reply)
 
 	if (!reply || reply->code == 421)
 		return;
+	transaction->refusals += smtp_reply_is_permanent(reply);
 	text = arena_copy(&transaction->arena, reply->text);
 	if (text.at)
 		transaction->last_reply = (struct smtp_reply){reply->code, text};

@@ -70,6 +70,7 @@ struct tunnel {
 	char *refusal; /* the reply of a server that refused the client; or NULL */
 	uint32_t attempts;
 	uint32_t tried_count;
+	uint32_t refusals; /* of those tried */
 	uint32_t tried[TUNNEL_TRIED_MAX];
 };
 

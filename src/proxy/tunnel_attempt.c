@@ -42,13 +42,14 @@ may_try_another(const struct tunnel *tunnel)
 	       tunnel->tried_count < TUNNEL_TRIED_MAX;
 }
 
-/* What a server said about the client tells more than our own words. */
+/* What servers said about the client tells more than our own words, where they all did:
+   one that failed may have taken it. */
 static void
 give_up(struct tunnel *tunnel)
 {
 	struct smtp_reply refusal;
 
-	if (tunnel->refusal) {
+	if (tunnel->refusal && tunnel->refusals == tunnel->tried_count) {
 		refusal = smtp_reply_of(span_from_string(tunnel->refusal));
 		tunnel_fail(tunnel, &refusal, "refused");
 	} else {
@@ -99,6 +100,7 @@ take_refusal(struct tunnel *tunnel, const struct smtp_reply *reply)
 		fail(tunnel, SERVER_FAILURE_GREETING, why);
 		return;
 	}
+	tunnel->refusals++;
 	free(tunnel->refusal);
 	tunnel->refusal = strndup(reply->text.at, reply->text.length);
 	try_another(tunnel, RETRY_GREETING, why);

@@ -307,6 +307,15 @@ def test_refused_client_hears_the_servers_words(tunnel_before, scripted_servers)
     assert {s["state"] for s in evenpost.pools()["hubs"].values()} == {"up"}
 
 
+def test_refused_by_some_is_not_refused(tunnel_before, scripted_servers):
+    servers = scripted_servers(2, expects_proxy=True)
+    servers[0].on("greeting", "554 5.7.1 your address is on a list")
+    servers[1].stop()
+    evenpost = tunnel_before(*servers, pool={"identity": "proxy-v2"})
+    for _ in range(2):
+        assert greeting_of(evenpost)[0].startswith("421 4.3.2")
+
+
 def test_idle_time_out(tunnel_before, scripted_servers):
     (server,) = scripted_servers(1)
     evenpost = tunnel_before(server, listener={"timeouts": {"idle": "300ms"}})

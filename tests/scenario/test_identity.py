@@ -315,6 +315,22 @@ def test_refused_client_is_not_the_servers_fault(evenpost_before, scripted_serve
     assert states <= {"up", "down"}
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_refused_by_some_is_not_refused(evenpost_before, scripted_servers, order):
+    """For good is what all that were asked say: another one was only not there."""
+    servers = scripted_servers(2, expects_proxy=True)
+    servers[0].on("greeting", "554 5.7.1 your address is on a list")
+    servers[1].stop()
+    evenpost = evenpost_before(
+        *servers[::order],
+        pool={"identity": "proxy-v2", "health": {"probe": "none"}},
+        listener=BEHIND_PROXY,
+    )
+    with connect(evenpost) as client:
+        client.command("MAIL FROM:<ann@a.example>", 250)
+        client.command("RCPT TO:<bob@b.example>", "451 4.3.2")
+
+
 @pytest.mark.parametrize("reply", ["554 5.7.1 Client host rejected", "450 4.7.1 not yet"])
 def test_client_refused_behind_xclient(evenpost_before, scripted_servers, reply):
     """Postfix with smtpd_delay_reject = no refuses the client where it would greet it:
