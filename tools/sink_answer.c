@@ -59,16 +59,16 @@ session_forget(struct session *session)
 		envelope_reset(&session->envelope);
 }
 
-/* smtp/extensions prints nothing that no client may hear of. */
+/* Behind the last line, which says now that another one follows: smtp/extensions prints
+ * nothing that no client may hear of. */
 static void
 announce_xclient(struct session *session)
 {
 	struct buffer *output = &session->smtp.output;
 	struct span said = buffer_span(output);
-	size_t last = said.length - sizeof("\r\n");
+	const char *before = memrchr(said.at, '\n', said.length - 1);
+	size_t last = before ? (size_t)(before + 1 - said.at) : 0;
 
-	while (last > 0 && said.at[last - 1] != '\n')
-		last--;
 	output->storage[output->start + last + sizeof("250") - 1] = '-';
 	if (buffer_print(output, "250 XCLIENT NAME ADDR PORT PROTO HELO\r\n"))
 		session->over = true;

@@ -15,6 +15,10 @@ from conveyed import (
     wait_postfix_client,
 )
 from harness.evenpost import configure_pool
+from harness.exim import Exim
+from harness.opensmtpd import OpenSMTPD
+from harness.postfix import Postfix
+from harness.scratch import make_scratch, remove_scratch
 from test_servers_told import wait_client
 
 # A listener and a pool each: the server, which of its ports if not the first, and the
@@ -38,6 +42,7 @@ WAYS = {
 # Postfix trusts 127.0.0.1, which is evenpost, unless it knows the client.
 SHOWING = ["proxy-v1", "proxy-v2", "postscreen-v1", "postscreen-v2", "xclient"]
 HIDING = ["xforward", "header", "none"]
+UNPREPARED = [Postfix, Exim, OpenSMTPD]
 # How the log of each of the others tells the client.
 OTHERS = {
     "exim-v1": "exim",
@@ -136,11 +141,26 @@ def test_postfix_does_not_list_us(addressed, start_evenpost, identity):
     assert fault in evenpost.pools()["hubs"]["server"]["fault"]
 
 
+@pytest.fixture(scope="module")
+def unprepared(peers):
+    """{name: server}: none of them expects a header."""
+    directory = make_scratch()
+    servers = {kind.__name__: kind(directory, "plain" + kind.__name__) for kind in UNPREPARED}
+    try:
+        for server in servers.values():
+            server.start()
+        yield servers
+    finally:
+        for server in servers.values():
+            server.stop()
+        remove_scratch(directory)
+
+
 @pytest.mark.parametrize("identity", ["proxy-v1", "proxy-v2"])
-@pytest.mark.parametrize("name", ["postfix1", "exim", "opensmtpd"])
-def test_who_does_not_expect_a_header(farm, start_evenpost, name, identity):
+@pytest.mark.parametrize("name", [kind.__name__ for kind in UNPREPARED])
+def test_who_does_not_expect_a_header(unprepared, start_evenpost, name, identity):
     """The first probe finds it, and it is said what is wrong."""
-    pool = pool_at(farm.addresses[name], identity)
+    pool = pool_at(unprepared[name].address, identity)
     evenpost = start_evenpost({"hubs": pool}, {"inbound": {}}, ready=False)
     fault = "does not understand a PROXY header from 127.0.0.1"
     assert fault in evenpost.wait_event("fault")[0]["why"]
