@@ -114,13 +114,6 @@ class LoggingEvenpost(Evenpost):
     log_level = "info"
 
 
-class SilentEvenpost(Evenpost):
-    """Without a Received line, and so without the names of clients."""
-
-    name = "evenpost, add-received: never"
-    listener = {"add-received": "never"}
-
-
 class ConnectionEvenpost(Evenpost):
     name = "evenpost, mode: connection"
     listener = {"mode": "connection"}
