@@ -171,6 +171,7 @@ void
 server_learn_extensions(struct server *server, struct smtp_extensions extensions)
 {
 	atomic_store_explicit(&server->size, extensions.size, memory_order_relaxed);
+	atomic_store_explicit(&server->auth, extensions.auth, memory_order_relaxed);
 	atomic_store_explicit(&server->extensions,
 			      extensions.set | SERVER_EXTENSIONS_KNOWN,
 			      memory_order_release);
@@ -184,6 +185,7 @@ server_extensions(const struct server *server, struct smtp_extensions *extension
 	*extensions = (struct smtp_extensions){
 		.set = set & ~SERVER_EXTENSIONS_KNOWN,
 		.size = atomic_load_explicit(&server->size, memory_order_relaxed),
+		.auth = atomic_load_explicit(&server->auth, memory_order_relaxed),
 	};
 	return set & SERVER_EXTENSIONS_KNOWN;
 }

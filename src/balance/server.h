@@ -102,6 +102,7 @@ struct server {
 	/* what its last EHLO announced */
 	_Atomic uint32_t extensions; /* enum smtp_extension | SERVER_EXTENSIONS_KNOWN */
 	_Atomic uint64_t size;
+	_Atomic uint32_t auth; /* enum sasl_mechanism */
 
 	/* its address now, see server_address() */
 	struct seqlock address_lock;

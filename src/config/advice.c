@@ -1,5 +1,6 @@
 #include "config/advice.h"
 
+#include "config/advice_auth.h"
 #include "config/advice_listener.h"
 #include "config/advice_tls.h"
 #include "config/crosscheck.h"
@@ -340,6 +341,7 @@ settings_advise(const struct section *root, struct report *report)
 {
 	advise_token(root, report);
 	tls_advise(root, report);
+	auth_advise(root, report);
 	SECTION_EACH (root, "listeners", listener)
 		listener_advise(root, listener, report);
 	SECTION_EACH (root, "pools", pool)

@@ -25,6 +25,7 @@ advise_no_effect(const struct section *root, const struct section *listener,
 		{"connection", "max-recipients", false},
 		{"connection", "recipients-across-pools", false},
 		{"connection", "add-received", false},
+		{"connection", "auth-failures", false},
 		{"connection", "data", true},
 		{"message", "idle", true},
 	};

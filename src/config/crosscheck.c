@@ -1,6 +1,7 @@
 #include "config/crosscheck.h"
 
 #include "base/cleanup.h"
+#include "config/crosscheck_auth.h"
 #include "config/crosscheck_tls.h"
 #include "config/suggestion.h"
 #include "config/value.h"
@@ -288,4 +289,5 @@ settings_crosscheck(const struct section *root, struct report *report)
 	check_binds(root, report);
 	check_admin(root, report);
 	tls_crosscheck(root, report);
+	auth_crosscheck(root, report);
 }

@@ -139,9 +139,14 @@ const struct key keys[] = {
 	 .later = true,
 	 .help = "Who may send where: the guard against an open relay. off says in so many "
 		 "words that the servers guard themselves."},
-	{SECTION_LISTENER, "auth", VALUE_CHOICE, .words = "off|relay",
-	 .later_words = "relay", .fallback = "off",
-	 .help = "relay: AUTH is offered, and checked by the server that is chosen."},
+	{SECTION_LISTENER, "auth", VALUE_CHOICE, .words = "off|relay|relay-insecure",
+	 .fallback = "off",
+	 .help = "relay: AUTH is offered, and checked by the server that is chosen; without "
+		 "TLS no mechanism that shows the secret (PLAIN, LOGIN, XOAUTH2, "
+		 "OAUTHBEARER). relay-insecure: those too."},
+	{SECTION_LISTENER, "auth-failures", VALUE_RATE, .words = "off", .fallback = "20/h",
+	 .help = "Logins that fail per client address (IPv6: per /64); past them AUTH is "
+		 "refused."},
 	{SECTION_LISTENER, "recipients-across-pools", VALUE_CHOICE,
 	 .words = "split|defer|first", .later_words = "defer|first", .fallback = "split",
 	 .help = "What happens to one message with recipients in several pools."},
@@ -222,8 +227,9 @@ const struct key keys[] = {
 	 .fallback = "round-robin", .help = "How a server is chosen."},
 	{SECTION_POOL, "hash-on", VALUE_CHOICE,
 	 .words = "client|helo|sender|sender-domain|recipient|recipient-domain|user",
-	 .later_words = "user", .fallback = "recipient",
-	 .help = "What balance: hash looks at."},
+	 .fallback = "recipient",
+	 .help = "What balance: hash looks at. user: the name that the client has "
+		 "authenticated as."},
 	{SECTION_POOL, "identity", VALUE_CHOICE,
 	 .words = "proxy-v1|proxy-v2|xclient|xforward|transparent|header|none",
 	 .fallback = "none",
@@ -250,7 +256,7 @@ const struct key keys[] = {
 	{SECTION_POOL, "tls-fallback", VALUE_SWITCH, .fallback = "false",
 	 .help = "tls: may: after a handshake that failed, go on in clear on a new "
 		 "connection."},
-	{SECTION_POOL, "auth", VALUE_SECTION, .section = SECTION_POOL_AUTH, .later = true,
+	{SECTION_POOL, "auth", VALUE_SECTION, .section = SECTION_POOL_AUTH,
 	 .help = "Login towards the servers. Off when absent."},
 	{SECTION_POOL, "servers", VALUE_NAMED, .section = SECTION_SERVER,
 	 .least = 1, .most = 1024, .help = "The servers, by names of your choice."},
@@ -271,10 +277,10 @@ const struct key keys[] = {
 	{SECTION_POOL, "timeouts", VALUE_SECTION, .section = SECTION_POOL_TIMEOUTS,
 	 .fallback = "{}", .help = "How long servers are waited for."},
 
-	{SECTION_POOL_AUTH, "username", VALUE_TEXT, .required = true, .later = true,
-	 .help = "Name to log in with."},
-	{SECTION_POOL_AUTH, "password-file", VALUE_PATH, .required = true, .later = true,
-	 .help = "File with the password."},
+	{SECTION_POOL_AUTH, "username", VALUE_TEXT, .required = true,
+	 .help = "Name to log in with (AUTH PLAIN, or LOGIN where a server has only that)."},
+	{SECTION_POOL_AUTH, "password-file", VALUE_PATH, .required = true,
+	 .help = "File whose first line is the password. Only we should be able to read it."},
 
 	{SECTION_SERVER, "address", VALUE_SERVER, .required = true,
 	 .help = "Address and port; the address may be a host name."},

@@ -77,6 +77,8 @@ struct pool_snapshot {
 	/* Paths and a name; empty where the file has none. */
 	struct span tls_ca, tls_name, tls_certificate, tls_key;
 	bool tls_fallback; /* POOL_TLS_MAY: a failed handshake leads to clear text */
+	/* Our own login at the servers; the file is a path. Empty: there is none. */
+	struct span auth_username, auth_password_file;
 	struct {
 		enum probe_kind kind;
 		int64_t interval, fast_interval, down_interval, timeout;
@@ -106,11 +108,14 @@ struct listener_snapshot {
 	enum listener_mode mode;
 	enum mail_protocol protocol;
 	struct pool_snapshot *pool;      /* the unconditional route */
-	struct smtp_server_options smtp; /* hostname, sizes, line endings, STARTTLS */
+	struct smtp_server_options smtp; /* hostname, sizes, line endings, STARTTLS,
+					    AUTH */
 	enum listener_tls tls;
 	enum client_verify client_verify;
 	struct span client_ca;           /* path */
 	struct rate handshake_rate;      /* per client; count 0: off */
+	bool auth;                       /* relayed to the servers */
+	struct rate auth_failures;       /* per client; count 0: off */
 	struct network_set accept_proxy; /* who must begin with a PROXY header */
 	enum add_received add_received;
 	int64_t greeting_delay;

@@ -33,6 +33,19 @@ count_of(const struct section *section, const char *key)
 	return (uint32_t)section_number(section, key);
 }
 
+/* Count 0 where it is absent or "off". */
+static struct rate
+read_rate(const struct section *section, const char *key)
+{
+	struct span text = section_text(section, key);
+	struct rate rate = {0};
+	bool good = span_is_empty(text) || section_says(section, key, "off") ||
+		    number_read_rate(text, &rate);
+
+	assert(good);
+	return rate;
+}
+
 static enum status
 copy_text(struct snapshot *snapshot, const struct section *section, const char *key,
 	  struct span *copy)
@@ -328,6 +341,22 @@ build_pool_tls(struct snapshot *snapshot, struct pool_snapshot *pool,
 }
 
 static enum status
+build_pool_auth(struct snapshot *snapshot, struct pool_snapshot *pool,
+		const struct section *section)
+{
+	const struct section *auth = section_child(section, "auth");
+	enum status status;
+
+	if (!auth)
+		return STATUS_OK;
+	status = copy_text(snapshot, auth, "username", &pool->auth_username);
+	if (status == STATUS_OK)
+		status = copy_text(snapshot, auth, "password-file",
+				   &pool->auth_password_file);
+	return status;
+}
+
+static enum status
 build_pools(struct snapshot *snapshot, const struct section *root)
 {
 	uint32_t count = count_sections(root, "pools");
@@ -350,6 +379,8 @@ build_pools(struct snapshot *snapshot, const struct section *root)
 		status = build_health(snapshot, pool, section_child(section, "health"));
 		if (status == STATUS_OK)
 			status = build_pool_tls(snapshot, pool, section);
+		if (status == STATUS_OK)
+			status = build_pool_auth(snapshot, pool, section);
 		if (status != STATUS_OK)
 			return status;
 	}
@@ -410,18 +441,22 @@ build_listener_tls(struct snapshot *snapshot, struct listener_snapshot *listener
 		   const struct section *section)
 {
 	const struct section *clients = section_child(section, "client-certificates");
-	struct span rate = section_text(section, "handshake-rate");
 
 	/* The choices stand in the order of the enums. */
 	listener->tls = (enum listener_tls)section_number(section, "tls");
 	listener->smtp.tls = starttls[listener->tls];
 	listener->client_verify = (enum client_verify)section_number(clients, "verify");
-	if (!span_is_empty(rate)) {
-		bool good = number_read_rate(rate, &listener->handshake_rate);
-
-		assert(good);
-	}
+	listener->handshake_rate = read_rate(section, "handshake-rate");
 	return copy_text(snapshot, clients, "ca", &listener->client_ca);
+}
+
+static void
+build_listener_auth(struct listener_snapshot *listener, const struct section *section)
+{
+	listener->auth = !section_says(section, "auth", "off");
+	listener->auth_failures = read_rate(section, "auth-failures");
+	listener->smtp.auth = listener->auth;
+	listener->smtp.auth_needs_tls = section_says(section, "auth", "relay");
 }
 
 static enum status
@@ -446,6 +481,7 @@ build_listener(struct snapshot *snapshot, struct listener_snapshot *listener,
 		.reject_bare = section_says(section, "line-endings", "reject"),
 		.lmtp = listener->protocol == MAIL_LMTP,
 	};
+	build_listener_auth(listener, section);
 	listener->add_received =
 		(enum add_received)section_number(section, "add-received");
 	listener->greeting_delay = milliseconds(section, "greeting-delay");

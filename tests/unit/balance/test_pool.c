@@ -1,4 +1,5 @@
 #include "fleet.h"
+#include "smtp/sasl.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -183,15 +184,19 @@ test_pool_extensions(void **state)
 	assert_false(pool_extensions(fleet.pool, &known));
 	server_learn_extensions(
 		fleet.servers[0],
-		(struct smtp_extensions){SMTP_SIZE | SMTP_8BITMIME | SMTP_DSN, 0});
+		(struct smtp_extensions){SMTP_SIZE | SMTP_8BITMIME | SMTP_DSN, 0,
+					 SASL_PLAIN | SASL_LOGIN});
 	assert_true(pool_extensions(fleet.pool, &known));
 	assert_int_equal(known.size, 0);
-	server_learn_extensions(
-		fleet.servers[2],
-		(struct smtp_extensions){SMTP_SIZE | SMTP_8BITMIME, 5000});
+	assert_int_equal(known.auth, SASL_PLAIN | SASL_LOGIN);
+	server_learn_extensions(fleet.servers[2],
+				(struct smtp_extensions){SMTP_SIZE | SMTP_8BITMIME,
+							 5000,
+							 SASL_LOGIN | SASL_CRAM_MD5});
 	assert_true(pool_extensions(fleet.pool, &known));
 	assert_int_equal(known.set, SMTP_SIZE | SMTP_8BITMIME);
 	assert_int_equal(known.size, 5000);
+	assert_int_equal(known.auth, SASL_LOGIN);
 	fleet_close(&fleet);
 }
 

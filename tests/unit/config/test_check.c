@@ -18,6 +18,8 @@
 #define CERTIFICATES "tls: {certificates: [{certificate: /c, key: /k}]}\n"
 #define ENCRYPTING                                                                     \
 	CERTIFICATES POOLS "listeners:\n  in:\n    bind: 127.0.0.1:25\n    pool: p\n"
+#define NAME_51 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxy"
+#define NAME_255 NAME_51 NAME_51 NAME_51 NAME_51 NAME_51
 #define POOLS_OF_BOTH                                                                  \
 	"pools: {p: {identity: transparent, servers: {four: 10.0.0.1:25,\n"            \
 	"      six: \"[fd00::1]:25\"}}}\n"
@@ -116,6 +118,20 @@ static const struct row {
 	 POOL "    protocol: lmtp\n    health: {probe: starttls}\n", ""},
 	{"a probe through implicit TLS",
 	 POOL "    tls: implicit\n    health: {probe: ehlo}\n", ""},
+	{"logins of clients in TLS",
+	 ENCRYPTING "    tls: offer\n    auth: relay\n    auth-failures: 5/m\n", ""},
+	{"logins of clients in clear, in so many words",
+	 LISTENER "    auth: relay-insecure\n    auth-failures: off\n", ""},
+	{"a login at the servers",
+	 POOL "    tls: require\n    auth: {username: u, password-file: /p}\n", ""},
+	{"a login in clear that stays on this machine",
+	 LISTENERS "pools: {p: {servers: {s: 127.0.0.1:25, t: unix:/s},\n"
+		   " auth: {username: u, password-file: /p}}}\n",
+	 ""},
+	{"a hash of who logs in",
+	 "pools: {p: {servers: {s: 10.0.0.1:25}, balance: hash, hash-on: user}}\n"
+	 "listeners: {in: {bind: 127.0.0.1:25, auth: relay-insecure, pool: p}}\n",
+	 ""},
 	{"connections passed on without a guard",
 	 LISTENER "    mode: connection\n    relay: off\n", ""},
 
@@ -237,8 +253,9 @@ static const struct row {
 	 "3:8: trace: not in this build yet\n"},
 	{"a value of a later feature", LISTENERS POOLS "state-dir: /var/lib/evenpost\n",
 	 "3:12: state-dir: not in this build yet\n"},
-	{"a later choice", LISTENER "    auth: relay\n",
-	 "6:11: listeners.in.auth: \"relay\" is not in this build yet\n"},
+	{"a later choice", LISTENER "    recipients-across-pools: defer\n",
+	 "6:30: listeners.in.recipients-across-pools: \"defer\" is not in this build "
+	 "yet\n"},
 	{"a later protocol", LISTENER "    protocol: lmtp\n",
 	 "6:15: listeners.in.protocol: \"lmtp\" is not in this build yet\n"},
 	{"a list of a later feature", LISTENER "    access: {deny: [10.0.0.1]}\n",
@@ -361,6 +378,43 @@ static const struct row {
 	 LISTENERS "pools: {p: {tls: verify, servers: {s: unix:/s}}}\n",
 	 "2:39: pools.p.servers.s.address: a UNIX socket has no name that a "
 	 "certificate could have: pool p needs \"tls-name\"\n"},
+	{"a login among bytes that pass",
+	 LISTENER "    mode: connection\n    auth: relay-insecure\n",
+	 "7:11: listeners.in.auth: mode: connection passes bytes, and with them what "
+	 "clients and servers say about AUTH. Say off\n"},
+	{"a login of our own among bytes that pass",
+	 PASSING "    tls: implicit\n    auth: {username: u, password-file: /p}\n",
+	 "1:44: listeners.in.mode: bytes pass untouched: the login of pool p (auth) "
+	 "has no place among them\n"},
+	{"two logins at one server",
+	 "pools: {p: {servers: {s: 10.0.0.1:25}, tls: require,\n"
+	 "  auth: {username: u, password-file: /p}}}\n"
+	 "listeners: {in: {bind: 127.0.0.1:25, auth: relay-insecure, pool: p}}\n",
+	 "3:44: listeners.in.auth: pool p has a login of its own (auth), and a server "
+	 "takes one\n"},
+	{"a login in LMTP",
+	 "pools: {p: {servers: {s: 10.0.0.1:24}, protocol: lmtp}}\n"
+	 "listeners: {in: {bind: 127.0.0.1:25, auth: relay-insecure, pool: p}}\n",
+	 "2:44: listeners.in.auth: pool p speaks LMTP, where servers have no logins to "
+	 "check\n"},
+	{"a login without its password",
+	 POOL "    tls: require\n    auth: {username: u}\n",
+	 "6:11: pools.p.auth.password-file: missing, and required\n"},
+	{"a login with a name of 255 octets",
+	 POOL "    tls: require\n    auth: {password-file: /p, username: " NAME_255
+	      "}\n",
+	 ""},
+	{"a login with a longer name",
+	 POOL "    tls: require\n    auth: {password-file: /p, username: " NAME_255
+	      "x}\n",
+	 "6:41: pools.p.auth.username: longer than 255 octets\n"},
+	{"a login that is misspelt", LISTENER "    auth: relay-insecur\n",
+	 "6:11: listeners.in.auth: \"relay-insecur\" is not off, relay or "
+	 "relay-insecure; did you mean \"relay-insecure\"?\n"},
+	{"a hash of who logs in before anyone could",
+	 PASSING "    balance: hash\n    hash-on: user\n",
+	 "1:44: listeners.in.mode: the server is chosen before the client has said a "
+	 "word: hash-on: user of pool p is not known yet. Say client\n"},
 	{"two addresses to connect from",
 	 LISTENERS "pools: {p: {identity: transparent, servers: {s:\n"
 		   "  {address: 10.0.0.1:25, source: 10.0.0.2}}}}\n",
@@ -598,6 +652,39 @@ static const struct row {
 		    "    client-certificates: {ca: /a, verify: required}\n",
 	 "8:43: listeners.in.client-certificates.verify: advice: a client that does "
 	 "not begin TLS gets in without a certificate. Say tls: require\n"},
+	{"logins that few clients could do", LISTENER "    auth: relay\n",
+	 "6:11: listeners.in.auth: advice: without TLS clients are offered no more "
+	 "than "
+	 "CRAM-MD5 and its like, and those only where all servers have them. Say tls: "
+	 "offer, or relay-insecure\n"},
+	{"logins in clear where there is nothing in clear",
+	 ENCRYPTING "    tls: require\n    auth: relay-insecure\n",
+	 "8:11: listeners.in.auth: advice: is no other than relay: with tls: require "
+	 "nobody logs in without TLS\n"},
+	{"logins in clear across the internet",
+	 "pools: {p: {servers: {s: 10.0.0.1:25}, identity: xclient}}\n"
+	 "listeners: {in: {bind: \"0.0.0.0:25\", auth: relay-insecure, pool: p}}\n",
+	 "2:44: listeners.in.auth: advice: the internet can reach this listener, and "
+	 "passwords cross it in clear. Say relay\n"},
+	{"a limit on logins without logins", LISTENER "    auth-failures: 5/m\n",
+	 "6:20: listeners.in.auth-failures: advice: has no effect: auth is off\n"},
+	{"a limit on logins among bytes that pass",
+	 LISTENER "    mode: connection\n    auth-failures: 5/m\n",
+	 "7:20: listeners.in.auth-failures: advice: has no effect in mode: "
+	 "connection\n"},
+	{"a login at the servers in clear",
+	 POOL "    auth: {username: u, password-file: /p}\n",
+	 "5:11: pools.p.auth: advice: the password goes in clear: tls is off. Say "
+	 "verify\n"},
+	{"a login at the servers that may be in clear",
+	 POOL "    tls: may\n    auth: {username: u, password-file: /p}\n",
+	 "6:11: pools.p.auth: advice: the password may go in clear: tls is may. Say "
+	 "verify\n"},
+	{"a hash of who logs in where nobody does",
+	 POOL "    balance: hash\n    hash-on: user\n",
+	 "6:14: pools.p.hash-on: advice: nobody logs in at listener in (auth: off): "
+	 "all "
+	 "its mail goes to one server\n"},
 	{"TLS keys without TLS",
 	 POOL "    tls-ca: /a\n    tls-name: hub.example\n    tls-fallback: true\n"
 	      "    tls-certificate: /c\n    tls-key: /k\n",

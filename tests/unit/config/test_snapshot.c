@@ -301,6 +301,38 @@ test_clients_of_tls(void **state)
 	snapshot_unref(snapshot);
 }
 
+static const struct listener_auth_row {
+	const char *name; /* as the file says it */
+	bool auth;
+	bool needs_tls;
+	struct rate failures;
+} listener_auth[] = {
+	{"off", false, false, {20, 3600000}},
+	{"relay", true, true, {20, 3600000}},
+	{"relay-insecure", true, false, {20, 3600000}},
+	{"relay, auth-failures: 3/m", true, true, {3, 60000}},
+	{"relay, auth-failures: off", true, true, {0, 0}},
+};
+
+static void
+test_listener_auth(void **state)
+{
+	const struct listener_auth_row *row = *state;
+	char text[64];
+	struct snapshot *snapshot;
+	const struct listener_snapshot *listener;
+
+	snprintf(text, sizeof(text), ", auth: %s", row->name);
+	snapshot = read_pair(text, "");
+	listener = snapshot->listeners;
+	assert_int_equal(listener->auth, row->auth);
+	assert_int_equal(listener->smtp.auth, row->auth);
+	assert_int_equal(listener->smtp.auth_needs_tls, row->needs_tls);
+	assert_int_equal(listener->auth_failures.count, row->failures.count);
+	assert_int_equal(listener->auth_failures.period, row->failures.period);
+	snapshot_unref(snapshot);
+}
+
 static const struct place_row {
 	const char *name; /* the setting */
 	struct place place;
@@ -311,6 +343,7 @@ static const struct place_row {
 	{"pools.p.tls-ca", {3, 49}},
 	{"pools.p.tls-key", {0, 0}},
 	{"pools.p.tls-name", {0, 0}},
+	{"pools.p.auth.password-file", {4, 61}},
 	{"admin.socket", {0, 0}}, /* by default */
 };
 
@@ -322,7 +355,7 @@ test_place(void **state)
 		"tls: {certificates: [{certificate: /c, key: /k},\n"
 		"  {certificate: /d, key: /e}]}\n"
 		"pools: {p: {servers: {s: h.example:25}, tls-ca: /a, tls: verify,\n"
-		"  tls-name: hub.example}}\n"
+		"  tls-name: hub.example, auth: {username: u, password-file: /p}}}\n"
 		"listeners: {in: {client-certificates: {ca: /a, verify: optional},\n"
 		"  bind: 127.0.0.1:26, pool: p, tls: offer}}\n");
 	struct place place = named_files_place(snapshot->named_files, row->name);
@@ -378,6 +411,21 @@ test_servers_of_tls(void **state)
 	assert_path(pool->tls_certificate, "/c");
 	assert_path(pool->tls_key, "/k");
 	assert_true(pool->tls_fallback);
+	snapshot_unref(snapshot);
+}
+
+static void
+test_pool_auth(void **state)
+{
+	struct snapshot *snapshot =
+		read_pair("", ", auth: {username: u@x.example, password-file: /p}");
+
+	(void)state;
+	assert_path(snapshot->pools->auth_username, "u@x.example");
+	assert_path(snapshot->pools->auth_password_file, "/p");
+	snapshot_unref(snapshot);
+	snapshot = read_pair("", "");
+	assert_true(span_is_empty(snapshot->pools->auth_username));
 	snapshot_unref(snapshot);
 }
 
@@ -554,6 +602,7 @@ main(void)
 		cmocka_unit_test(test_accept_proxy),
 		cmocka_unit_test(test_clients_of_tls),
 		cmocka_unit_test(test_servers_of_tls),
+		cmocka_unit_test(test_pool_auth),
 		cmocka_unit_test(test_connection_memory),
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_pool),
@@ -566,6 +615,7 @@ main(void)
 
 	return ROWS_RUN(rows, test_row) + ROWS_RUN(identities, test_identity) +
 	       ROWS_RUN(listener_tls, test_listener_tls) +
+	       ROWS_RUN(listener_auth, test_listener_auth) +
 	       ROWS_RUN(places, test_place) + ROWS_RUN(pool_tls, test_pool_tls) +
 	       ROWS_RUN(connections, test_connection) +
 	       cmocka_run_group_tests(tests, NULL, NULL);

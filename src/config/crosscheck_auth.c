@@ -1,0 +1,71 @@
+#include "config/crosscheck_auth.h"
+
+#include "config/crosscheck.h"
+#include "smtp/sasl.h"
+
+bool
+listener_relays_auth(const struct section *listener)
+{
+	return !section_says(listener, "auth", "off");
+}
+
+/* Nothing of ours can be said between bytes that pass. */
+static void
+check_passing(const struct section *listener, const struct section *pool,
+	      struct report *report)
+{
+	if (!listener_passes_connections(listener))
+		return;
+	if (listener_relays_auth(listener))
+		section_error(listener, "auth", report,
+			      "mode: connection passes bytes, and with them what "
+			      "clients and servers say about AUTH. Say off");
+	if (section_child(pool, "auth"))
+		section_error(listener, "mode", report,
+			      "bytes pass untouched: the login of pool %.*s (auth) has "
+			      "no place among them",
+			      SPAN_ARGS(pool->name));
+}
+
+static void
+check_relay(const struct section *listener, const struct section *pool,
+	    struct report *report)
+{
+	if (!listener_relays_auth(listener) || listener_passes_connections(listener))
+		return;
+	if (section_child(pool, "auth"))
+		section_error(listener, "auth", report,
+			      "pool %.*s has a login of its own (auth), and a server "
+			      "takes one",
+			      SPAN_ARGS(pool->name));
+	if (section_says(pool, "protocol", "lmtp"))
+		section_error(listener, "auth", report,
+			      "pool %.*s speaks LMTP, where servers have no logins to "
+			      "check",
+			      SPAN_ARGS(pool->name));
+}
+
+static void
+check_username(const struct section *pool, struct report *report)
+{
+	const struct section *auth = section_child(pool, "auth");
+
+	if (auth && section_text(auth, "username").length > SASL_NAME_MAX)
+		section_error(auth, "username", report, "longer than %d octets",
+			      SASL_NAME_MAX);
+}
+
+void
+auth_crosscheck(const struct section *root, struct report *report)
+{
+	SECTION_EACH (root, "listeners", listener) {
+		const struct section *pool = listener_pool(root, listener);
+
+		if (!pool)
+			continue;
+		check_passing(listener, pool, report);
+		check_relay(listener, pool, report);
+	}
+	SECTION_EACH (root, "pools", pool)
+		check_username(pool, report);
+}
