@@ -16,10 +16,31 @@
 	 SMTP_ATTRIBUTE_PROTO | SMTP_ATTRIBUTE_HELO | SMTP_ATTRIBUTE_IDENT |           \
 	 SMTP_ATTRIBUTE_SOURCE)
 
+static void begin(struct leg *leg);
+static void ready(struct upstream_holder *holder);
+static void replied(struct upstream_holder *holder, enum smtp_step step,
+		    const struct smtp_reply *reply);
+static void lost(struct upstream_holder *holder, enum server_failure failure,
+		 const char *why, const struct smtp_reply *reply);
+static void flushed(struct upstream_holder *holder);
+
+static const struct upstream_calls calls = {
+	.ready = ready,
+	.replied = replied,
+	.lost = lost,
+	.prepare = leg_prepare,
+	.gather = leg_gather,
+	.wrote = leg_wrote,
+	.flushed = flushed,
+};
+
 void
 leg_init(struct leg *leg, struct transaction *transaction)
 {
-	*leg = (struct leg){.transaction = transaction};
+	*leg = (struct leg){
+		.holder = {&calls, transaction->session},
+		.transaction = transaction,
+	};
 	chain_init(&leg->wire, transaction->content.pool);
 }
 
@@ -46,7 +67,7 @@ leg_attach(struct leg *leg, struct upstream *upstream)
 	leg->upstream = upstream;
 	leg->state = LEG_OPENING;
 	if (upstream->state == UPSTREAM_LEASED)
-		leg_ready(leg);
+		begin(leg);
 }
 
 void
@@ -290,8 +311,8 @@ prepare_identity(struct leg *leg)
 	return leg->attributes != 0;
 }
 
-void
-leg_ready(struct leg *leg)
+static void
+begin(struct leg *leg)
 {
 	struct transaction *transaction = leg->transaction;
 	uint32_t needs = transaction->needs;
@@ -307,6 +328,12 @@ leg_ready(struct leg *leg)
 		return;
 	leg->state = LEG_ENVELOPE;
 	leg_advance(leg);
+}
+
+static void
+ready(struct upstream_holder *holder)
+{
+	begin(leg_of(holder));
 }
 
 /* ---- replies ---- */
@@ -407,9 +434,11 @@ data_replied(struct leg *leg, const struct smtp_reply *reply)
 	transaction_data_answered(leg->transaction, reply);
 }
 
-void
-leg_replied(struct leg *leg, enum smtp_step step, const struct smtp_reply *reply)
+static void
+replied(struct upstream_holder *holder, enum smtp_step step,
+	const struct smtp_reply *reply)
 {
+	struct leg *leg = leg_of(holder);
 	struct upstream *upstream = leg->upstream;
 	struct transaction *transaction = leg->transaction;
 
@@ -454,10 +483,11 @@ leg_replied(struct leg *leg, enum smtp_step step, const struct smtp_reply *reply
 	leg_advance(leg);
 }
 
-void
-leg_lost(struct leg *leg, enum server_failure failure, const char *why,
-	 const struct smtp_reply *reply)
+static void
+lost(struct upstream_holder *holder, enum server_failure failure, const char *why,
+     const struct smtp_reply *reply)
 {
+	struct leg *leg = leg_of(holder);
 	struct upstream *upstream = leg->upstream;
 	bool stale = upstream->reused && !upstream->answered &&
 		     failure == SERVER_FAILURE_LOST;
@@ -470,9 +500,11 @@ leg_lost(struct leg *leg, enum server_failure failure, const char *why,
 	transaction_leg_failed(leg->transaction, phase, why, reply, stale);
 }
 
-void
-leg_flushed(struct leg *leg)
+static void
+flushed(struct upstream_holder *holder)
 {
+	struct leg *leg = leg_of(holder);
+
 	if (leg->state == LEG_ENVELOPE)
 		advance_envelope(leg);
 	else if (leg->state == LEG_BODY)

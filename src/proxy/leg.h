@@ -35,6 +35,7 @@ enum leg_state {
 enum leg_coding { LEG_AS_IT_STANDS, LEG_CHUNKS, LEG_STUFFED };
 
 struct leg {
+	struct upstream_holder holder;
 	struct transaction *transaction;
 	struct upstream *upstream; /* NULL in LEG_NONE */
 	enum leg_state state;
@@ -74,20 +75,5 @@ void leg_finish(struct leg *leg);
 
 /* Octets of content between what came in and what this leg has sent. */
 uint64_t leg_backlog(const struct leg *leg);
-
-/* Called by upstream. */
-void leg_ready(struct leg *leg); /* greeted, or warm */
-void leg_replied(struct leg *leg, enum smtp_step step, const struct smtp_reply *reply);
-/* The connection is closed already. reply: what the server said to this client, or
-   NULL. */
-void leg_lost(struct leg *leg, enum server_failure failure, const char *why,
-	      const struct smtp_reply *reply);
-/* Announces the next chunk in output, or codes more content, before leg_gather(). */
-void leg_prepare(struct leg *leg);
-/* Fills vectors with what may follow the commands in output now. */
-int leg_gather(struct leg *leg, struct iovec *vectors, int max);
-void leg_wrote(struct leg *leg, size_t count);
-/* Everything that was gathered is with the kernel. */
-void leg_flushed(struct leg *leg);
 
 #endif

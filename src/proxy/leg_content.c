@@ -105,8 +105,10 @@ stuff(struct leg *leg)
 }
 
 void
-leg_prepare(struct leg *leg)
+leg_prepare(struct upstream_holder *holder)
 {
+	struct leg *leg = leg_of(holder);
+
 	if (leg->state != LEG_BODY)
 		return;
 	if (leg->coding == LEG_CHUNKS)
@@ -138,9 +140,10 @@ end_may_follow(const struct leg *leg)
 }
 
 int
-leg_gather(struct leg *leg, struct iovec *vectors, int max)
+leg_gather(struct upstream_holder *holder, struct iovec *vectors, int max)
 {
 	static const char end[] = ".\r\n";
+	const struct leg *leg = leg_of(holder);
 	uint64_t left = sendable(leg);
 	int used = 0;
 
@@ -176,8 +179,9 @@ end_was_sent(struct leg *leg)
 }
 
 void
-leg_wrote(struct leg *leg, size_t count)
+leg_wrote(struct upstream_holder *holder, size_t count)
 {
+	struct leg *leg = leg_of(holder);
 	uint64_t content = sendable(leg);
 
 	if (leg->state != LEG_BODY || count == 0)

@@ -95,10 +95,10 @@ open_leg(struct transaction *transaction)
 		upstream = reuse_take(&worker->reuse, transaction->server,
 				      personal ? session : NULL);
 	if (upstream) {
-		upstream_lend(upstream, &transaction->leg);
+		upstream_lend(upstream, &transaction->leg.holder);
 	} else if (server_connection_take(transaction->server)) {
-		upstream = upstream_open(session, transaction->pool,
-					 transaction->server, &transaction->leg, &why);
+		upstream = upstream_open(&transaction->leg.holder, transaction->pool,
+					 transaction->server, &why);
 	} else {
 		/* Not told to those who wait: it is of no use to them without a
 		   connection, and they would try it in turn for ever. */

@@ -2,9 +2,7 @@
 
 #include "config/limits.h"
 #include "proxy/connector.h"
-#include "proxy/leg.h"
 #include "proxy/session.h"
-#include "proxy/transaction.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -56,7 +54,7 @@ upstream_close(struct upstream *upstream)
 	if (upstream->state == UPSTREAM_IDLE)
 		reuse_forget(&worker->reuse, upstream);
 	upstream->state = UPSTREAM_CLOSED;
-	upstream->leg = NULL;
+	upstream->holder = NULL;
 	upstream_await_nothing(upstream);
 	loop_undefer(&upstream->flush);
 	stream_close(&upstream->stream);
@@ -82,11 +80,11 @@ void
 upstream_lose(struct upstream *upstream, enum server_failure failure, const char *why,
 	      const struct smtp_reply *reply)
 {
-	struct leg *leg = upstream->leg;
+	struct upstream_holder *holder = upstream->holder;
 
 	upstream_close(upstream);
-	if (leg)
-		leg_lost(leg, failure, why, reply);
+	if (holder)
+		holder->calls->lost(holder, failure, why, reply);
 }
 
 void
@@ -128,7 +126,7 @@ take_reply(struct upstream *upstream, enum smtp_step step,
 		upstream_take_opening(upstream, reply);
 		break;
 	case UPSTREAM_LEASED:
-		leg_replied(upstream->leg, step, reply);
+		upstream->holder->calls->replied(upstream->holder, step, reply);
 		upstream->answered = true;
 		break;
 	case UPSTREAM_RESETTING:
@@ -310,7 +308,14 @@ on_ready(struct stream *stream)
 		upstream_flush_later(upstream);
 }
 
-/* What was written: commands first, then the leg's content. */
+/* Whoever has it sends content too, or may. */
+static bool
+has_content(const struct upstream *upstream)
+{
+	return upstream->holder && upstream->holder->calls->gather;
+}
+
+/* What was written: commands first, then content. */
 static void
 wrote(struct upstream *upstream, size_t count)
 {
@@ -319,8 +324,8 @@ wrote(struct upstream *upstream, size_t count)
 	if (commands > count)
 		commands = count;
 	buffer_consume(&upstream->output, commands);
-	if (upstream->leg)
-		leg_wrote(upstream->leg, count - commands);
+	if (has_content(upstream))
+		upstream->holder->calls->wrote(upstream->holder, count - commands);
 }
 
 /* One write; false when there is nothing more to write or the kernel takes no more. */
@@ -332,15 +337,16 @@ flush_once(struct upstream *upstream)
 	int used = 0;
 	size_t count;
 
-	if (upstream->leg)
-		leg_prepare(upstream->leg);
+	if (has_content(upstream))
+		upstream->holder->calls->prepare(upstream->holder);
 	if (upstream->state == UPSTREAM_CLOSED)
 		return false;
 	output = buffer_span(&upstream->output);
 	if (output.length)
 		vectors[used++] = (struct iovec){(void *)output.at, output.length};
-	if (upstream->leg)
-		used += leg_gather(upstream->leg, vectors + used, VECTORS - used);
+	if (has_content(upstream))
+		used += upstream->holder->calls->gather(upstream->holder,
+							vectors + used, VECTORS - used);
 	if (used == 0)
 		return false;
 	switch (stream_write(&upstream->stream, vectors, used, &count)) {
@@ -369,9 +375,9 @@ flush(struct loop_task *task)
 		;
 	if (upstream->state == UPSTREAM_HANDSHAKE && buffer_is_empty(&upstream->output))
 		upstream_shake_hands(upstream);
-	if (upstream->state != UPSTREAM_CLOSED && upstream->leg &&
+	if (upstream->state != UPSTREAM_CLOSED && has_content(upstream) &&
 	    buffer_is_empty(&upstream->output))
-		leg_flushed(upstream->leg);
+		upstream->holder->calls->flushed(upstream->holder);
 }
 
 static void
@@ -432,9 +438,10 @@ new_upstream(struct session *session, const struct pool_snapshot *pool,
 }
 
 struct upstream *
-upstream_open(struct session *session, const struct pool_snapshot *pool,
-	      struct server *server, struct leg *leg, const char **why)
+upstream_open(struct upstream_holder *holder, const struct pool_snapshot *pool,
+	      struct server *server, const char **why)
 {
+	struct session *session = holder->session;
 	struct worker *worker = session->worker;
 	struct upstream *upstream = new_upstream(session, pool, server);
 
@@ -443,7 +450,7 @@ upstream_open(struct session *session, const struct pool_snapshot *pool,
 		server_connection_put(server);
 		return NULL;
 	}
-	upstream->leg = leg;
+	upstream->holder = holder;
 	if (connector_start(&upstream->stream, &worker->loop, pool, server,
 			    &session->client, on_ready, why) == STATUS_OK) {
 		list_append(&worker->live_upstreams, &upstream->live);
@@ -460,7 +467,7 @@ void
 upstream_start_over_in_clear(struct upstream *upstream)
 {
 	struct worker *worker = upstream->worker;
-	const struct session *session = upstream->leg->transaction->session;
+	const struct session *session = upstream->holder->session;
 	const char *why;
 
 	stream_close(&upstream->stream);
@@ -476,11 +483,11 @@ upstream_start_over_in_clear(struct upstream *upstream)
 }
 
 void
-upstream_lend(struct upstream *upstream, struct leg *leg)
+upstream_lend(struct upstream *upstream, struct upstream_holder *holder)
 {
 	assert(upstream->state == UPSTREAM_IDLE);
 	upstream->state = UPSTREAM_LEASED;
-	upstream->leg = leg;
+	upstream->holder = holder;
 	upstream->reused = true;
 	upstream->answered = false;
 	upstream_await_nothing(upstream);
@@ -490,7 +497,7 @@ void
 upstream_release(struct upstream *upstream, bool clean)
 {
 	assert(upstream->state == UPSTREAM_LEASED);
-	upstream->leg = NULL;
+	upstream->holder = NULL;
 	upstream->reused = false;
 	upstream_await_nothing(upstream);
 	if (clean) {
@@ -532,7 +539,7 @@ upstream_quit(struct upstream *upstream)
 {
 	if (upstream->state == UPSTREAM_IDLE)
 		reuse_forget(&upstream->worker->reuse, upstream);
-	upstream->leg = NULL;
+	upstream->holder = NULL;
 	upstream->state = UPSTREAM_QUITTING;
 	if (smtp_client_send(&upstream->smtp, SMTP_STEP_QUIT, &upstream->output,
 			     "QUIT") != STATUS_OK) {

@@ -1,7 +1,7 @@
 /*
- * upstream: one connection to a server: made, greeted, and lent to one leg after
- * another. What a leg sends is gathered in one write at the end of the loop's round;
- * replies and failures are told to the leg that has it.
+ * upstream: one connection to a server: made, greeted, and lent to one holder after
+ * another: the leg of a transaction, or a login. What a holder sends is gathered in one
+ * write at the end of the loop's round; replies and failures are told to it.
  *
  *     CONNECTING → GREETING → HELLO → LEASED ⇄ RESETTING → IDLE → LEASED …
  *                                ⇅
@@ -14,8 +14,8 @@
  * the connection is that session's alone: personal. When the session ends, or is
  * somebody else by a new EHLO, it is disowned, and ends with its transaction.
  *
- * Owner: the leg while it has it, the worker's reuse while it is idle, itself while it
- * resets or quits. Thread: owner. Allocates itself from the worker's slab, and its
+ * Owner: the holder while it has it, the worker's reuse while it is idle, itself while
+ * it resets or quits. Thread: owner. Allocates itself from the worker's slab, and its
  * buffers while they hold something. A closed one is freed at the end of the round.
  */
 #ifndef EVENPOST_PROXY_UPSTREAM_H
@@ -26,8 +26,33 @@
 #include "proxy/worker.h"
 #include "smtp/client.h"
 
-struct leg;
 struct session;
+struct upstream_holder;
+
+/* What a holder is told. */
+struct upstream_calls {
+	/* It may be used. */
+	void (*ready)(struct upstream_holder *holder);
+	void (*replied)(struct upstream_holder *holder, enum smtp_step step,
+			const struct smtp_reply *reply);
+	/* It is closed already. reply: what the server said to this client, or NULL. */
+	void (*lost)(struct upstream_holder *holder, enum server_failure failure,
+		     const char *why, const struct smtp_reply *reply);
+	/* Of one that sends content; else all of them NULL: */
+	/* Commands and content that are due are put in place, before gather(). */
+	void (*prepare)(struct upstream_holder *holder);
+	/* Fills vectors with what may follow the commands in output now. */
+	int (*gather)(struct upstream_holder *holder, struct iovec *vectors, int max);
+	void (*wrote)(struct upstream_holder *holder, size_t count);
+	/* Everything that was gathered is with the kernel. */
+	void (*flushed)(struct upstream_holder *holder);
+};
+
+/* Who has a connection: embedded in what needs it. */
+struct upstream_holder {
+	const struct upstream_calls *calls;
+	struct session *session; /* whose client it is for */
+};
 
 enum upstream_state {
 	UPSTREAM_CONNECTING,
@@ -52,10 +77,10 @@ struct upstream {
 	struct worker *worker;
 	struct snapshot *snapshot; /* a reference */
 	const struct pool_snapshot *pool;
-	struct server *server; /* a reference */
-	struct leg *leg;
-	struct session *session; /* whose it is; NULL: anyone's, or disowned */
-	struct list mine;        /* in session->upstreams */
+	struct server *server;          /* a reference */
+	struct upstream_holder *holder; /* NULL: nobody has it */
+	struct session *session;        /* whose it is; NULL: anyone's, or disowned */
+	struct list mine;               /* in session->upstreams */
 	struct smtp_extensions extensions;
 	struct buffer output;
 	struct buffer input; /* an unfinished reply */
@@ -73,20 +98,20 @@ struct upstream {
 };
 
 /*
- * Starts a connection for the leg of a session's transaction; the place is counted
- * already (server_connection_take). NULL: it can not be made, with *why set; the place
- * is given back.
+ * Starts a connection for a holder; the place is counted already
+ * (server_connection_take). NULL: it can not be made, with *why set; the place is given
+ * back.
  */
 struct upstream *
-upstream_open(struct session *session, const struct pool_snapshot *pool,
-	      struct server *server, struct leg *leg, const char **why);
+upstream_open(struct upstream_holder *holder, const struct pool_snapshot *pool,
+	      struct server *server, const char **why);
 
 /* Lends an idle one. */
-void upstream_lend(struct upstream *upstream, struct leg *leg);
+void upstream_lend(struct upstream *upstream, struct upstream_holder *holder);
 
 /*
- * The leg is done with it. clean: the server has no transaction open and owes nothing;
- * else RSET comes first.
+ * The holder is done with it. clean: the server has no transaction open and owes
+ * nothing; else RSET comes first.
  */
 void upstream_release(struct upstream *upstream, bool clean);
 
@@ -101,12 +126,12 @@ void upstream_disown(struct upstream *upstream);
 /* Ends it politely: QUIT, then wait for 221. */
 void upstream_quit(struct upstream *upstream);
 
-/* Ends it at once. The leg, if any, is not told. */
+/* Ends it at once. The holder, if any, is not told. */
 void upstream_close(struct upstream *upstream);
-/* The same, and the leg is told that it is lost. The server is not to blame. */
+/* The same, and the holder is told that it is lost. The server is not to blame. */
 void upstream_cut(struct upstream *upstream);
 
-/* What was appended to output, and what the leg has, is written at the end of the
+/* What was appended to output, and what the holder has, is written at the end of the
  * round. */
 void upstream_flush_later(struct upstream *upstream);
 

@@ -1,6 +1,6 @@
 /*
  * What the files of upstream share: upstream.c (its life, its bytes, who has it),
- * upstream_opening.c (all that is said before a leg may use it) and upstream_tls.c (how
+ * upstream_opening.c (all that is said before it may be used) and upstream_tls.c (how
  * TLS comes about).
  */
 #ifndef EVENPOST_PROXY_UPSTREAM_INTERNAL_H
@@ -8,14 +8,14 @@
 
 #include "proxy/upstream.h"
 
-/* Ends it; the leg hears why, and what the server said about the client, or NULL. */
+/* Ends it; the holder hears why, and what the server said about the client, or NULL. */
 void upstream_lose(struct upstream *upstream, enum server_failure failure,
 		   const char *why, const struct smtp_reply *reply);
 /* The same, and the server is to blame. */
 void
 upstream_fail(struct upstream *upstream, enum server_failure failure, const char *why);
 
-/* Makes it anew, to the same server for the same leg, and from now on in clear. */
+/* Makes it anew, to the same server for the same holder, and from now on in clear. */
 void upstream_start_over_in_clear(struct upstream *upstream);
 
 /* ---- upstream_opening.c ---- */

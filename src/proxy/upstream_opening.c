@@ -8,7 +8,6 @@
 
 #include "balance/server_fault.h"
 #include "proxy/connector.h"
-#include "proxy/leg.h"
 #include "proxy/session.h"
 #include "smtp/xclient.h"
 
@@ -137,7 +136,7 @@ be_ready(struct upstream *upstream)
 		server_clear_fault(upstream->server, SERVER_FAULT_IDENTITY);
 	upstream->state = UPSTREAM_LEASED;
 	upstream_await_nothing(upstream);
-	leg_ready(upstream->leg);
+	upstream->holder->calls->ready(upstream->holder);
 }
 
 /* One more command of XCLIENT, or all is said. */
