@@ -10,8 +10,10 @@
 /* Bytes read from a client or a server at once. */
 #define LIMIT_READ (64 * 1024UL)
 /* Bytes read from the client and not yet understood: a read, and an unfinished line
-   before it; none while it is idle. */
-#define LIMIT_SESSION_INPUT (LIMIT_READ + 4096)
+   before it, of AUTH at most; none while it is idle. */
+#define LIMIT_SESSION_INPUT (LIMIT_READ + 12288)
+/* Of a client that has said AUTH: its credentials, as long as it stays. */
+#define LIMIT_LOGIN (64 * 1024UL)
 /* Replies not yet sent; nothing more is read from the client beyond them. */
 #define LIMIT_SESSION_OUTPUT (64 * 1024UL)
 /* Of each recipient: its path and parameters, kept until the transaction is over. */

@@ -109,9 +109,10 @@ pool_verifies_tls(const struct pool_snapshot *pool)
 
 /* Of a session with nothing at a server. */
 static uint64_t
-waiting_memory(void)
+waiting_memory(const struct listener_snapshot *listener)
 {
-	return LIMIT_SESSION + LIMIT_SESSION_INPUT + LIMIT_SESSION_OUTPUT;
+	return LIMIT_SESSION + LIMIT_SESSION_INPUT + LIMIT_SESSION_OUTPUT +
+	       (listener->auth ? LIMIT_LOGIN : 0);
 }
 
 /* What a transaction at a server takes beyond it. */
@@ -131,7 +132,7 @@ snapshot_session_memory(const struct snapshot *snapshot,
 	(void)snapshot;
 	if (listener->mode == LISTENER_CONNECTION)
 		return LIMIT_TUNNEL;
-	return waiting_memory() + transaction_memory(listener);
+	return waiting_memory(listener) + transaction_memory(listener);
 }
 
 /* Transactions that the servers of a pool can have at one time. */
@@ -161,6 +162,6 @@ snapshot_listener_memory(const struct snapshot *snapshot,
 		       listener->max_connections;
 	if (places > listener->max_connections)
 		places = listener->max_connections;
-	return waiting_memory() * listener->max_connections +
+	return waiting_memory(listener) * listener->max_connections +
 	       transaction_memory(listener) * places;
 }

@@ -99,3 +99,16 @@ rate_table_take(struct rate_table *table, uint64_t hash, uint64_t now)
 			return true;
 	}
 }
+
+bool
+rate_table_may(struct rate_table *table, uint64_t hash, uint64_t now)
+{
+	_Atomic uint64_t *word = table->words ? find(table, hash, now) : NULL;
+	uint64_t value;
+
+	if (!word)
+		return true;
+	value = atomic_load_explicit(word, memory_order_relaxed);
+	return (value & ~TIME_MASK) != tag_of(hash) ||
+	       owed(table, value, now) + table->step <= table->period;
+}

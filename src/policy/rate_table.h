@@ -31,5 +31,7 @@ void rate_table_fini(struct rate_table *table);
  * than the rate allows: its count at once, and then evenly. now: µs, monotonic.
  */
 bool rate_table_take(struct rate_table *table, uint64_t hash, uint64_t now);
+/* Whether it would be true; nothing is counted. */
+bool rate_table_may(struct rate_table *table, uint64_t hash, uint64_t now);
 
 #endif

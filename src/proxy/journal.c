@@ -3,8 +3,9 @@
 /* The recipients that a server has accepted, with commas; as many as fit. */
 #define RECIPIENTS_TEXT 256
 
+/* user: who the client is, or says it is; empty: nobody. */
 static void
-add_session(struct log_line *line, const struct session *session)
+add_session(struct log_line *line, const struct session *session, struct span user)
 {
 	const struct span none = {NULL, 0};
 	char text[ENDPOINT_TEXT_MAX];
@@ -18,7 +19,7 @@ add_session(struct log_line *line, const struct session *session)
 	log_span(line, "tls", session->tls ? session->tls->version : none);
 	if (session->tls && session->tls->has_certificate)
 		log_span(line, "certificate", session->tls->subject);
-	log_string(line, "user", NULL);
+	log_span(line, "user", user);
 }
 
 void
@@ -30,7 +31,7 @@ journal_session(const struct session *session, const char *why)
 	if (!log_wants(LOG_INFO))
 		return;
 	log_begin(&line, LOG_INFO, "session");
-	add_session(&line, session);
+	add_session(&line, session, session_user(session));
 	log_number(&line, "messages", session->messages);
 	log_string(&line, "end", why);
 	log_milliseconds(&line, "took_ms", (uint64_t)took * 1000);
@@ -127,7 +128,7 @@ journal_message(const struct transaction *transaction, enum message_result resul
 	if (!log_wants(LOG_INFO))
 		return;
 	log_begin(&line, LOG_INFO, "message");
-	add_session(&line, session);
+	add_session(&line, session, session_user(session));
 	log_span(&line, "from",
 		 transaction->sender.length ? transaction->sender : SPAN("<>"));
 	log_span(&line, "to", print_recipients(transaction, text));
@@ -155,11 +156,28 @@ journal_reject(const struct session *session, const char *phase, unsigned reason
 	if (!log_wants(LOG_INFO))
 		return;
 	log_begin(&line, LOG_INFO, "reject");
-	add_session(&line, session);
+	add_session(&line, session, session_user(session));
 	log_string(&line, "phase", phase);
 	log_string(&line, "reason", reject_reason_name(reason));
 	log_span(&line, "from", transaction ? transaction->sender : none);
 	log_span(&line, "to", mailbox);
+	log_span(&line, "reply", smtp_reply_first_line(reply));
+	log_end(&line);
+}
+
+void
+journal_login(const struct session *session, unsigned reason,
+	      const struct smtp_reply *reply)
+{
+	struct log_line line;
+
+	tally_add(&session->tally->rejects[reason], 1);
+	if (!log_wants(LOG_INFO))
+		return;
+	log_begin(&line, LOG_INFO, "reject");
+	add_session(&line, session, login_name(session->login));
+	log_string(&line, "phase", "auth");
+	log_string(&line, "reason", reject_reason_name(reason));
 	log_span(&line, "reply", smtp_reply_first_line(reply));
 	log_end(&line);
 }
@@ -182,7 +200,7 @@ journal_handshake(const struct session *session, const char *why)
 	if (!log_wants(LOG_INFO))
 		return;
 	log_begin(&line, LOG_INFO, "reject");
-	add_session(&line, session);
+	add_session(&line, session, session_user(session));
 	end_handshake(&line, why);
 }
 

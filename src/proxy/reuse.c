@@ -223,11 +223,24 @@ is_nobodys_use(const struct upstream *upstream)
 	return upstream->personal && !upstream->session;
 }
 
+/* Its client alone may use it, and has no other: it is nobody's to take or to end. */
+static void
+keep_bound(struct reuse *reuse, struct upstream *upstream)
+{
+	upstream->state = UPSTREAM_IDLE;
+	upstream_await_nothing(upstream);
+	reuse_place_freed(reuse, upstream->pool->pool);
+}
+
 void
 reuse_put(struct reuse *reuse, struct upstream *upstream)
 {
 	const struct pool_snapshot *pool = upstream->pool;
 
+	if (upstream->bound && upstream->session) {
+		keep_bound(reuse, upstream);
+		return;
+	}
 	if (reuse->worker->stopping || is_nobodys_use(upstream) ||
 	    (pool->reuse.max_messages &&
 	     upstream->messages >= pool->reuse.max_messages) ||

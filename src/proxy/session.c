@@ -46,6 +46,7 @@ session_free(struct session *session)
 	free(session->helo);
 	free(session->name);
 	free(session->tls);
+	login_free(session->login);
 	free(session->destination);
 	snapshot_unref(session->snapshot);
 	slab_put(&session->worker->sessions, session);
@@ -82,6 +83,8 @@ leave(struct session *session, const char *why)
 	stream_close(&session->stream);
 	entrance_leave(session->tally, &session->client);
 	session_forget_name(session);
+	if (session->login)
+		login_abandon(session->login);
 	session_disown_upstreams(session);
 	if (session->transaction)
 		transaction_abort(session->transaction);
@@ -147,6 +150,20 @@ session_answer(struct session *session, uint32_t slot, const struct smtp_reply *
 	if (smtp_server_answer(&session->smtp, slot, reply) != STATUS_OK)
 		session_close_later(session, "no memory");
 	session_resume(session);
+}
+
+enum status
+session_challenge(struct session *session, uint32_t slot, struct span challenge)
+{
+	enum status status =
+		smtp_server_auth_challenge(&session->smtp, slot, challenge);
+
+	if (status == STATUS_INVALID)
+		return status;
+	if (status != STATUS_OK)
+		session_close_later(session, "no memory");
+	session_resume(session);
+	return STATUS_OK;
 }
 
 void
@@ -215,14 +232,24 @@ take_events(struct session *session, struct span *input)
 		transaction_push(session->transaction);
 }
 
+/* Leaves nothing of what a client has said to prove who it is. */
+static void
+wipe(const struct session *session, struct span bytes)
+{
+	if (session->smtp.state == SMTP_STATE_AUTH)
+		explicit_bzero((void *)bytes.at, bytes.length);
+}
+
 static void
 take_kept_input(struct session *session)
 {
 	struct span input = buffer_span(&session->input);
-	size_t before = input.length;
+	struct span taken = input;
 
 	take_events(session, &input);
-	buffer_consume(&session->input, before - input.length);
+	taken.length -= input.length;
+	wipe(session, taken);
+	buffer_consume(&session->input, taken.length);
 }
 
 static bool
@@ -280,6 +307,7 @@ read_once(struct session *session)
 	switch (stream_read(&session->stream, scratch, LIMIT_READ, &count)) {
 	case STATUS_OK:
 		take_input(session, span_of(scratch, count));
+		wipe(session, span_of(scratch, count));
 		return true;
 	case STATUS_AGAIN:
 		return false;

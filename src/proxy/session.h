@@ -9,6 +9,7 @@
 
 #include "net/stream.h"
 #include "proxy/entrance.h"
+#include "proxy/login.h"
 #include "proxy/name_cache.h"
 #include "proxy/transaction.h"
 #include "proxy/worker.h"
@@ -48,6 +49,7 @@ struct session {
 	uint64_t number;
 	char *helo;              /* NULL before EHLO */
 	struct session_tls *tls; /* NULL: it came in clear */
+	struct login *login;     /* NULL: it has not said AUTH */
 	struct buffer input;     /* what could not be taken yet */
 	struct timer timer;
 	struct loop_task pump;
@@ -76,6 +78,12 @@ bool session_open(struct worker *worker, const struct arrival *arrival, int fd);
 /* Answers a slot; the output is sent at the end of the round. */
 void
 session_answer(struct session *session, uint32_t slot, const struct smtp_reply *reply);
+/*
+ * Asks the client for its part in AUTH; the slot is answered. STATUS_INVALID: it is no
+ * challenge, and the slot is open still.
+ */
+MUST_CHECK enum status
+session_challenge(struct session *session, uint32_t slot, struct span challenge);
 /* Something that the pump waits for has happened. */
 void session_resume(struct session *session);
 /* The transaction has ended; it is freed at the end of the round. */
@@ -90,6 +98,21 @@ void session_print_id(const struct session *session, char text[SESSION_ID_MAX]);
 
 /* What the client is called is not known yet, and soon will be. */
 bool session_awaits_name(const struct session *session);
+
+/* Whom a server has taken it for; empty: nobody, or one without a name. */
+struct span session_user(const struct session *session);
+
+/*
+ * Whether its connections to servers of the pool are for no other client, since they
+ * tell of it or are logged in as it.
+ */
+bool session_has_own_upstreams(const struct session *session,
+			       const struct pool_snapshot *pool);
+/*
+ * Where its login is good on one connection alone: that, which its server may be busy
+ * with, or NULL: it is lost.
+ */
+struct upstream *session_bound_upstream(const struct session *session);
 
 /*
  * Who the client is, as servers are told, but for the destination. The spans borrow

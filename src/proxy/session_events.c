@@ -14,14 +14,14 @@ abort_transaction(struct session *session)
 /*
  * What any server that this client could be given can do. PIPELINING and CHUNKING are
  * our own; SIZE is the smallest limit on the way. REQUIRETLS is promised where both
- * sides of us keep it (RFC 8689 3).
+ * sides of us keep it (RFC 8689 3). Whether AUTH may be offered, smtp knows.
  */
 static struct smtp_extensions
 offered_extensions(const struct session *session)
 {
 	const struct pool_snapshot *pool = session->listener->pool;
-	uint32_t passed_on =
-		SMTP_8BITMIME | SMTP_SMTPUTF8 | SMTP_DSN | SMTP_ENHANCEDSTATUSCODES;
+	uint32_t passed_on = SMTP_8BITMIME | SMTP_SMTPUTF8 | SMTP_DSN |
+			     SMTP_ENHANCEDSTATUSCODES | SMTP_AUTH;
 	struct smtp_extensions offered = {0};
 	uint64_t own = session->listener->smtp.max_message_size;
 
@@ -43,7 +43,10 @@ on_hello(struct session *session, const struct smtp_event *event)
 	struct span name = event->hello.name;
 
 	abort_transaction(session);
-	session_disown_upstreams(session); /* servers know it by its name of before */
+	/* Servers know it by its name of before; where it is logged in at one alone, it
+	   keeps that. */
+	if (!login_binds(session->login))
+		session_disown_upstreams(session);
 	session_ask_name(session);
 	free(session->helo);
 	session->helo = strndup(name.at, name.length);
@@ -70,12 +73,66 @@ on_starttls(struct session *session, const struct smtp_event *event)
 			       &SMTP_REPLY("220 2.0.0 Ready to start TLS"));
 }
 
+/* The last word to a client that could be of no use any more. */
+static void
+dismiss(struct session *session, uint32_t slot, const struct smtp_reply *reply,
+	const char *why)
+{
+	session_answer(session, slot, reply);
+	session_close_later(session, why);
+}
+
+static bool
+may_log_in(struct session *session)
+{
+	return rate_table_may(&session->tally->failed_logins,
+			      endpoint_hash_client(&session->client),
+			      loop_microseconds());
+}
+
+static void
+on_auth(struct session *session, const struct smtp_event *event)
+{
+	const struct smtp_reply too_many =
+		SMTP_REPLY("421 4.7.0 Too many failed logins from your address");
+
+	if (session->stopping) {
+		session_stop(session);
+		return;
+	}
+	if (!session->login)
+		session->login = login_new(session);
+	if (!session->login) {
+		session_answer(session, event->slot,
+			       &SMTP_REPLY("454 4.3.1 Out of memory, try again"));
+	} else if (!may_log_in(session)) {
+		journal_login(session, REJECT_LOGIN, &too_many);
+		dismiss(session, event->slot, &too_many, "refused");
+	} else {
+		session_disown_upstreams(session); /* they serve somebody else */
+		login_begin(session->login, event);
+	}
+}
+
+static void
+on_auth_response(struct session *session, const struct smtp_event *event)
+{
+	login_hear(session->login, event->slot, event->response);
+}
+
 static void
 on_mail(struct session *session, const struct smtp_event *event)
 {
 	abort_transaction(session);
 	if (session->stopping) { /* the last message was; this one is not begun */
 		session_stop(session);
+		return;
+	}
+	if (login_binds(session->login) && !session_bound_upstream(session)) {
+		dismiss(session, event->slot,
+			&SMTP_REPLY("421 4.3.2 The server that you logged in at was "
+				    "lost, try again"),
+			"server lost");
 		return;
 	}
 	session->transaction = transaction_new(session, event);
@@ -148,6 +205,8 @@ phase_of(enum smtp_verb verb)
 	case SMTP_HELO:
 	case SMTP_LHLO:
 		return "helo";
+	case SMTP_AUTH_COMMAND:
+		return "auth";
 	case SMTP_MAIL:
 		return "mail";
 	case SMTP_RCPT:
@@ -174,6 +233,8 @@ on_refused(struct session *session, const struct smtp_event *event)
 
 	journal_reject(session, phase_of(event->refused.verb), event->refused.reason,
 		       span_of(NULL, 0), &reply);
+	if (session->login && event->refused.verb == SMTP_AUTH_COMMAND)
+		login_cancel(session->login);
 	if (session->transaction && session->transaction->abandoned)
 		transaction_refused(session->transaction, &reply);
 }
@@ -197,13 +258,22 @@ on_close(struct session *session, const struct smtp_event *event)
 typedef void event_taker(struct session *session, const struct smtp_event *event);
 
 static event_taker *const takers[] = {
-	[SMTP_EVENT_STARTTLS] = on_starttls, [SMTP_EVENT_HELLO] = on_hello,
-	[SMTP_EVENT_MAIL] = on_mail,         [SMTP_EVENT_RCPT] = on_recipient,
-	[SMTP_EVENT_DATA] = on_data,         [SMTP_EVENT_CHUNK] = on_chunk,
-	[SMTP_EVENT_BODY] = on_body,         [SMTP_EVENT_CHUNK_END] = on_chunk_end,
-	[SMTP_EVENT_BODY_END] = on_body_end, [SMTP_EVENT_ABANDON] = on_abandon,
-	[SMTP_EVENT_RSET] = on_rset,         [SMTP_EVENT_REFUSED] = on_refused,
-	[SMTP_EVENT_QUIT] = on_quit,         [SMTP_EVENT_CLOSE] = on_close,
+	[SMTP_EVENT_AUTH] = on_auth,
+	[SMTP_EVENT_AUTH_RESPONSE] = on_auth_response,
+	[SMTP_EVENT_STARTTLS] = on_starttls,
+	[SMTP_EVENT_HELLO] = on_hello,
+	[SMTP_EVENT_MAIL] = on_mail,
+	[SMTP_EVENT_RCPT] = on_recipient,
+	[SMTP_EVENT_DATA] = on_data,
+	[SMTP_EVENT_CHUNK] = on_chunk,
+	[SMTP_EVENT_BODY] = on_body,
+	[SMTP_EVENT_CHUNK_END] = on_chunk_end,
+	[SMTP_EVENT_BODY_END] = on_body_end,
+	[SMTP_EVENT_ABANDON] = on_abandon,
+	[SMTP_EVENT_RSET] = on_rset,
+	[SMTP_EVENT_REFUSED] = on_refused,
+	[SMTP_EVENT_QUIT] = on_quit,
+	[SMTP_EVENT_CLOSE] = on_close,
 };
 
 void

@@ -33,6 +33,8 @@ session_origin(const struct session *session, struct smtp_origin *origin,
 		.client = session->client,
 		.name_state = (enum smtp_name_state)session->name_state,
 		.extended = session->extended,
+		.authenticated = login_is_done(session->login),
+		.login = session_user(session),
 		.id = span_from_string(id),
 	};
 	if (session->tls)
@@ -41,6 +43,34 @@ session_origin(const struct session *session, struct smtp_origin *origin,
 		origin->name = span_from_string(session->name);
 	if (session->helo)
 		origin->helo = span_from_string(session->helo);
+}
+
+struct span
+session_user(const struct session *session)
+{
+	return login_is_done(session->login) ? login_name(session->login)
+					     : span_of(NULL, 0);
+}
+
+bool
+session_has_own_upstreams(const struct session *session,
+			  const struct pool_snapshot *pool)
+{
+	return identity_is_personal(pool->identity) ||
+	       login_is_with_server(session->login);
+}
+
+/* Those of before were disowned when it said AUTH, and it has had no other since. */
+struct upstream *
+session_bound_upstream(const struct session *session)
+{
+	LIST_EACH (&session->upstreams, at) {
+		struct upstream *upstream = CONTAINER_OF(at, struct upstream, mine);
+
+		if (upstream->bound && upstream->state < UPSTREAM_QUITTING)
+			return upstream;
+	}
+	return NULL;
 }
 
 void
@@ -70,6 +100,8 @@ name_was_answered(struct name_lookup *lookup, enum name_state state, struct span
 	struct session *session = CONTAINER_OF(lookup, struct session, lookup);
 
 	settle_name(session, state, name);
+	if (session->login)
+		login_name_settled(session->login);
 	if (session->transaction)
 		transaction_name_settled(session->transaction);
 }

@@ -70,6 +70,8 @@ be_encrypted(struct session *session)
 	session->helo = NULL;
 	session->extended = false;
 	session_disown_upstreams(session);
+	login_free(session->login);
+	session->login = NULL;
 	smtp_server_encrypted(&session->smtp);
 }
 

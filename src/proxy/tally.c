@@ -21,9 +21,10 @@ const char *
 reject_reason_name(unsigned reason)
 {
 	static const char *const names[REJECT_COUNT - SMTP_REFUSAL_COUNT] = {
-		"connections", "client-connections", "proxy-header",
-		"loop",        "handshake",          "server",
-		"no-server"};
+		"connections",  "client-connections",
+		"proxy-header", "loop",
+		"handshake",    "server",
+		"no-server",    "login"};
 
 	if (reason < SMTP_REFUSAL_COUNT)
 		return smtp_refusal_name((enum smtp_refusal)reason);
@@ -53,6 +54,9 @@ tally_init(struct tally *tally, const struct listener_snapshot *listener)
 	if (rate_table_init(&tally->handshakes, &listener->handshake_rate,
 			    listener->max_connections) != STATUS_OK)
 		return STATUS_NO_MEMORY;
+	if (rate_table_init(&tally->failed_logins, &listener->auth_failures,
+			    listener->max_connections) != STATUS_OK)
+		return STATUS_NO_MEMORY;
 	return client_table_init(&tally->clients, listener->max_connections);
 }
 
@@ -62,6 +66,7 @@ tally_fini(struct tally *tally)
 	free(tally->servers);
 	client_table_fini(&tally->clients);
 	rate_table_fini(&tally->handshakes);
+	rate_table_fini(&tally->failed_logins);
 }
 
 struct server_tally *

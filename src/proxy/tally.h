@@ -29,6 +29,7 @@ enum reject_reason {
 	REJECT_HANDSHAKE,    /* of TLS: it failed */
 	REJECT_SERVER,       /* a server's own refusal, passed on */
 	REJECT_NO_SERVER,
+	REJECT_LOGIN, /* one that failed, or one too many */
 	REJECT_COUNT
 };
 const char *reject_reason_name(unsigned reason);
@@ -67,6 +68,7 @@ struct tally {
 	struct client_table clients;
 	struct rate_table handshakes; /* of TLS, each client's */
 	_Atomic uint64_t handshakes_done;
+	struct rate_table failed_logins; /* each client's */
 };
 
 MUST_CHECK enum status

@@ -1,6 +1,5 @@
+#include "proxy/request_key.h"
 #include "proxy/transaction_internal.h"
-
-#include <xxhash.h>
 
 /*
  * The pool of a recipient: the one place where routes decide. With one pool a listener
@@ -22,40 +21,23 @@ domain_of(struct span mailbox)
 	return at == SPAN_NOWHERE ? span_of(NULL, 0) : span_skip(mailbox, at + 1);
 }
 
-/* Letters count alike in either case, so that one mailbox is one key. */
 static uint64_t
-key_of(struct span text)
+key_of(const struct transaction *transaction)
 {
-	char folded[SMTP_PATH_MAX];
-	size_t length = text.length < sizeof(folded) ? text.length : sizeof(folded);
-
-	for (size_t i = 0; i < length; i++) {
-		char c = text.at[i];
-
-		folded[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-	}
-	return XXH3_64bits(folded, length);
-}
-
-static uint64_t
-request_key(const struct transaction *transaction)
-{
-	const struct session *session = transaction->session;
 	struct span recipient = transaction->recipients[0].mailbox;
 
 	switch (transaction->pool->hash_on) {
-	case HASH_ON_HELO:
-		return key_of(span_from_string(session->helo ? session->helo : ""));
 	case HASH_ON_SENDER:
-		return key_of(transaction->sender);
+		return request_key(transaction->sender);
 	case HASH_ON_SENDER_DOMAIN:
-		return key_of(domain_of(transaction->sender));
+		return request_key(domain_of(transaction->sender));
 	case HASH_ON_RECIPIENT:
-		return key_of(recipient);
+		return request_key(recipient);
 	case HASH_ON_RECIPIENT_DOMAIN:
-		return key_of(domain_of(recipient));
+		return request_key(domain_of(recipient));
 	default:
-		return endpoint_hash_address(&session->client);
+		return request_key_of_session(transaction->session,
+					      transaction->pool->hash_on);
 	}
 }
 
@@ -86,7 +68,7 @@ open_leg(struct transaction *transaction)
 {
 	struct worker *worker = transaction_worker(transaction);
 	struct session *session = transaction->session;
-	bool personal = identity_is_personal(transaction->pool->identity);
+	bool personal = session_has_own_upstreams(session, transaction->pool);
 	struct upstream *upstream = NULL;
 	const char *why;
 
@@ -138,7 +120,7 @@ pick(struct transaction *transaction)
 {
 	struct pool_request request = {
 		.now = transaction_worker(transaction)->loop.now,
-		.key = request_key(transaction),
+		.key = key_of(transaction),
 		.chance = worker_random(transaction_worker(transaction)),
 		.needs = transaction->needs,
 		.size = transaction->size,
@@ -149,10 +131,33 @@ pick(struct transaction *transaction)
 	return pool_pick(transaction->pool->pool, &request, &transaction->server);
 }
 
+/* The client has logged in at one server, on one connection. False: it is busy. */
+static bool
+try_bound(struct transaction *transaction)
+{
+	struct upstream *upstream = session_bound_upstream(transaction->session);
+
+	if (!upstream) {
+		transaction_fail_for_want_of_servers(transaction);
+		return true;
+	}
+	if (upstream->state != UPSTREAM_IDLE || !server_take(upstream->server))
+		return false;
+	transaction->server = upstream->server;
+	transaction->reserved = true;
+	transaction_stop_waiting(transaction);
+	transaction->attempts++;
+	upstream_lend(upstream, &transaction->leg.holder);
+	leg_attach(&transaction->leg, upstream);
+	return true;
+}
+
 /* False: there is no free place now. */
 static bool
 try_servers(struct transaction *transaction)
 {
+	if (login_binds(transaction->session->login))
+		return try_bound(transaction);
 	switch (pick(transaction)) {
 	case POOL_PICKED:
 		transaction->reserved = true;
@@ -214,7 +219,8 @@ count_retry(struct transaction *transaction, enum retry_phase phase)
 static bool
 may_try_another(const struct transaction *transaction)
 {
-	return transaction->tried_count <= transaction->pool->retry.attempts &&
+	return !login_binds(transaction->session->login) &&
+	       transaction->tried_count <= transaction->pool->retry.attempts &&
 	       transaction->tried_count < TRANSACTION_TRIED_MAX;
 }
 
@@ -251,7 +257,8 @@ transaction_leg_failed(struct transaction *transaction, enum retry_phase phase,
 	}
 	remember_reply(transaction, reply);
 	count_retry(transaction, stale ? RETRY_STALE : phase);
-	if (stale && !transaction->stale_retried && transaction->replayable) {
+	if (stale && !transaction->stale_retried && transaction->replayable &&
+	    !login_binds(transaction->session->login)) {
 		transaction->stale_retried = true;
 		if (!open_leg(transaction))
 			transaction_seek_server(transaction);

@@ -123,6 +123,7 @@ take_reply(struct upstream *upstream, enum smtp_step step,
 	case UPSTREAM_HELLO:
 	case UPSTREAM_STARTTLS:
 	case UPSTREAM_IDENTITY:
+	case UPSTREAM_AUTH:
 		upstream_take_opening(upstream, reply);
 		break;
 	case UPSTREAM_LEASED:
@@ -323,7 +324,11 @@ wrote(struct upstream *upstream, size_t count)
 
 	if (commands > count)
 		commands = count;
+	if (upstream->secretive)
+		explicit_bzero((void *)buffer_span(&upstream->output).at, commands);
 	buffer_consume(&upstream->output, commands);
+	if (buffer_is_empty(&upstream->output))
+		upstream->secretive = false;
 	if (has_content(upstream))
 		upstream->holder->calls->wrote(upstream->holder, count - commands);
 }
@@ -399,6 +404,7 @@ on_timeout(struct timer *timer)
 	case UPSTREAM_HELLO:
 	case UPSTREAM_STARTTLS:
 	case UPSTREAM_IDENTITY:
+	case UPSTREAM_AUTH:
 	case UPSTREAM_LEASED:
 		upstream_fail(upstream, SERVER_FAILURE_TIMEOUT, "no reply in time");
 		break;
@@ -422,7 +428,7 @@ new_upstream(struct session *session, const struct pool_snapshot *pool,
 	upstream->worker = session->worker;
 	upstream->snapshot = snapshot_ref(session->snapshot);
 	upstream->pool = pool;
-	upstream->personal = identity_is_personal(pool->identity);
+	upstream->personal = session_has_own_upstreams(session, pool);
 	if (upstream->personal) {
 		upstream->session = session;
 		list_append(&session->upstreams, &upstream->mine);

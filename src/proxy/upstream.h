@@ -5,14 +5,15 @@
  *
  *     CONNECTING → GREETING → HELLO → LEASED ⇄ RESETTING → IDLE → LEASED …
  *                                ⇅
- *                   STARTTLS → HANDSHAKE, IDENTITY
+ *                   STARTTLS → HANDSHAKE, IDENTITY, AUTH
  *     any → QUITTING → CLOSED, any → CLOSED
  *
  * With tls: implicit the handshake comes between the connect and the greeting.
  *
  * Where the pool's identity tells the server who the client is, it tells it of one, and
- * the connection is that session's alone: personal. When the session ends, or is
- * somebody else by a new EHLO, it is disowned, and ends with its transaction.
+ * the connection is that session's alone: personal. So it is where the client has
+ * logged in, since the server is told its credentials, too. When the session ends, or
+ * is somebody else by a new EHLO, it is disowned, and ends with its transaction.
  *
  * Owner: the holder while it has it, the worker's reuse while it is idle, itself while
  * it resets or quits. Thread: owner. Allocates itself from the worker's slab, and its
@@ -25,6 +26,7 @@
 #include "net/stream.h"
 #include "proxy/worker.h"
 #include "smtp/client.h"
+#include "smtp/sasl.h"
 
 struct session;
 struct upstream_holder;
@@ -61,6 +63,7 @@ enum upstream_state {
 	UPSTREAM_STARTTLS,  /* STARTTLS was sent */
 	UPSTREAM_HANDSHAKE, /* of TLS, or the PROXY header before it is on its way */
 	UPSTREAM_IDENTITY,  /* XCLIENT was sent; EHLO again follows */
+	UPSTREAM_AUTH,      /* the client's credentials are being told */
 	UPSTREAM_LEASED,
 	UPSTREAM_RESETTING, /* an aborted transaction is cleaned up; nobody's yet */
 	UPSTREAM_IDLE,
@@ -88,13 +91,17 @@ struct upstream {
 	struct loop_task flush;
 	uint32_t messages;   /* sent over it */
 	uint32_t attributes; /* of XCLIENT, still to be told: enum smtp_attribute */
-	bool personal;       /* told, or to be told, of one client */
-	bool introduced;     /* XCLIENT has begun */
-	bool in_clear;       /* it goes without TLS, which the pool may have */
-	bool reused;         /* the lease began on a warm connection */
-	bool answered;       /* a reply came in this lease */
-	bool given_away;     /* it ends to make room for another worker */
-	bool said_helo;      /* EHLO was refused, HELO is tried */
+	struct sasl_replay replay; /* of the session's credentials */
+	bool personal;             /* told, or to be told, of one client */
+	bool introduced;           /* XCLIENT has begun */
+	bool told_login;           /* XCLIENT says whom the client has logged in as */
+	bool bound;      /* its client's login is good here alone: it is kept */
+	bool secretive;  /* output holds credentials: wiped behind the kernel */
+	bool in_clear;   /* it goes without TLS, which the pool may have */
+	bool reused;     /* the lease began on a warm connection */
+	bool answered;   /* a reply came in this lease */
+	bool given_away; /* it ends to make room for another worker */
+	bool said_helo;  /* EHLO was refused, HELO is tried */
 };
 
 /*
@@ -134,6 +141,22 @@ void upstream_cut(struct upstream *upstream);
 /* What was appended to output, and what the holder has, is written at the end of the
  * round. */
 void upstream_flush_later(struct upstream *upstream);
+
+/*
+ * Says AUTH, or a line of its exchange, to be answered with SMTP_STEP_AUTH. initial,
+ * line: base64; of initial .at NULL: none. STATUS_NO_MEMORY, STATUS_FULL.
+ */
+MUST_CHECK enum status
+upstream_say_auth(struct upstream *upstream, uint32_t mechanism, struct span initial);
+MUST_CHECK enum status
+upstream_say_response(struct upstream *upstream, struct span line);
+/*
+ * The same with complete credentials, which must not change meanwhile; answer: to each
+ * 334, STATUS_INVALID where the server asks for more than there is.
+ */
+MUST_CHECK enum status
+upstream_replay(struct upstream *upstream, const struct sasl_credentials *credentials);
+MUST_CHECK enum status upstream_replay_answer(struct upstream *upstream);
 
 /* Limits the wait for what is owed: milliseconds. */
 void upstream_await(struct upstream *upstream, int64_t timeout);

@@ -1,7 +1,7 @@
 /*
  * What the files of upstream share: upstream.c (its life, its bytes, who has it),
- * upstream_opening.c (all that is said before it may be used) and upstream_tls.c (how
- * TLS comes about).
+ * upstream_opening.c (all that is said before it may be used), upstream_tls.c (how TLS
+ * comes about) and upstream_auth.c (how the server hears the client's credentials).
  */
 #ifndef EVENPOST_PROXY_UPSTREAM_INTERNAL_H
 #define EVENPOST_PROXY_UPSTREAM_INTERNAL_H
@@ -29,7 +29,7 @@ bool upstream_begin_opening(struct upstream *upstream);
 /* A reply, and something behind it that nobody asked for: it ends. */
 void upstream_take_surplus(struct upstream *upstream, const struct smtp_reply *reply,
 			   struct span rest);
-/* A reply in GREETING, HELLO, STARTTLS or IDENTITY. */
+/* A reply in GREETING, HELLO, STARTTLS, IDENTITY or AUTH. */
 void upstream_take_opening(struct upstream *upstream, const struct smtp_reply *reply);
 /* EHLO, or what is said in its place. */
 void upstream_say_hello(struct upstream *upstream);
@@ -38,6 +38,16 @@ void upstream_opening_go_on(struct upstream *upstream);
 /* The server will not have us: see upstream_opening.c for who is to blame. */
 void upstream_take_refusal(struct upstream *upstream, const char *what,
 			   const struct smtp_reply *reply);
+
+/* All is said: the holder may have it. */
+void upstream_be_ready(struct upstream *upstream);
+
+/* ---- upstream_auth.c ---- */
+
+/* The session has logged in, and the server has to hear it. */
+bool upstream_must_log_in(const struct upstream *upstream);
+void upstream_log_in(struct upstream *upstream);
+void upstream_take_auth(struct upstream *upstream, const struct smtp_reply *reply);
 
 /* ---- upstream_tls.c ---- */
 

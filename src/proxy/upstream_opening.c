@@ -2,7 +2,7 @@
  * upstream_opening: from the connect to the first transaction.
  *
  *     [PROXY header] [TLS] greeting, EHLO, [STARTTLS, TLS, EHLO again],
- *     [XCLIENT, EHLO again, as often as it takes]
+ *     [XCLIENT, EHLO again, as often as it takes], [AUTH]
  */
 #include "proxy/upstream_internal.h"
 
@@ -127,16 +127,26 @@ take_greeting(struct upstream *upstream, const struct smtp_reply *reply)
 		upstream_take_refusal(upstream, "greeting", reply);
 }
 
-static void
-be_ready(struct upstream *upstream)
+void
+upstream_be_ready(struct upstream *upstream)
 {
 	tally_add(&upstream->server->counters.connects, 1);
 	/* of transparent the connect has proved what there is to prove */
-	if (upstream->personal && upstream->pool->identity != IDENTITY_TRANSPARENT)
+	if (identity_is_personal(upstream->pool->identity) &&
+	    upstream->pool->identity != IDENTITY_TRANSPARENT)
 		server_clear_fault(upstream->server, SERVER_FAULT_IDENTITY);
 	upstream->state = UPSTREAM_LEASED;
 	upstream_await_nothing(upstream);
 	upstream->holder->calls->ready(upstream->holder);
+}
+
+static void
+finish(struct upstream *upstream)
+{
+	if (upstream_must_log_in(upstream))
+		upstream_log_in(upstream);
+	else
+		upstream_be_ready(upstream);
 }
 
 /* One more command of XCLIENT, or all is said. */
@@ -158,7 +168,7 @@ say_identity(struct upstream *upstream)
 		upstream_flush_later(upstream);
 		break;
 	case STATUS_NOT_FOUND:
-		be_ready(upstream);
+		finish(upstream);
 		break;
 	default:
 		upstream_fail(upstream, SERVER_FAILURE_LOST, "out of memory");
@@ -181,6 +191,8 @@ introduce(struct upstream *upstream)
 	}
 	upstream->introduced = true;
 	upstream->attributes = announced->xclient & XCLIENT_ATTRIBUTES;
+	upstream->told_login = announced->xclient & SMTP_ATTRIBUTE_LOGIN &&
+			       !span_is_empty(session_user(upstream->session));
 	say_identity(upstream);
 }
 
@@ -218,7 +230,7 @@ upstream_opening_go_on(struct upstream *upstream)
 	else if (upstream->attributes) /* left to be told, by XCLIENT alone */
 		say_identity(upstream);
 	else
-		be_ready(upstream);
+		finish(upstream);
 }
 
 /* EHLO was no command of it: LMTP has nothing older, and a server that has read a PROXY
@@ -286,6 +298,9 @@ upstream_take_opening(struct upstream *upstream, const struct smtp_reply *reply)
 		break;
 	case UPSTREAM_STARTTLS:
 		upstream_take_starttls(upstream, reply);
+		break;
+	case UPSTREAM_AUTH:
+		upstream_take_auth(upstream, reply);
 		break;
 	default:
 		take_identity(upstream, reply);

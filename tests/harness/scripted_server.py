@@ -14,7 +14,9 @@ own), DROP, RESET, HANG, a Wait, or a function of the connection that returns an
 Without an action the stage succeeds.
 """
 
+import base64
 import dataclasses
+import hmac
 import socket
 import socketserver
 import ssl
@@ -47,10 +49,26 @@ class Message:
     content: bytes  # without dot-stuffing and without the final dot
     encrypted: bool = False
     reply: bytes = b""
+    user: str = None  # who had logged in
+    connection: int = 0  # over which it came: the server's first is 1
 
     @property
     def accepted(self):
         return self.reply.startswith(b"250")
+
+
+@dataclasses.dataclass
+class Login:
+    """An AUTH that came to its end, whatever was answered."""
+
+    mechanism: str
+    user: str
+    responses: list  # as they came, in base64
+    reply: bytes = b""
+
+    @property
+    def accepted(self):
+        return self.reply.startswith(b"235")
 
 
 EXTENSIONS = (
@@ -82,6 +100,8 @@ _DEFAULTS = {
     "other": "500 5.5.2 no such command",
 }
 
+LOGIN_FAILED = "535 5.7.8 scripted: authentication failed"
+
 
 class _Closed(Exception):
     """The connection is over, by the peer's will or by an action."""
@@ -96,6 +116,7 @@ class Connection(socketserver.BaseRequestHandler):
         self.received = b""
         self.commands = []
         self.proxy = None  # the ProxyHeader that it began with
+        self.user = None  # who has logged in
         self.closed = False
         self.resumed = None  # whether the TLS session was
         self.certificate = None  # that the client has shown, if it was asked for one
@@ -171,6 +192,56 @@ class Connection(socketserver.BaseRequestHandler):
         self._forget_envelope()
         self._act("rset")
 
+    def _serve_auth(self, argument):
+        mechanism, _, initial = argument.partition(" ")
+        self.login = Login(mechanism, "", [initial] if initial else [])
+        check = getattr(self, f"_check_{mechanism.lower().replace('-', '_')}")
+        good = check()
+        self.script.logins.append(self.login)
+        if self.script.has_action("auth"):
+            self.login.reply = self._act("auth")
+        else:
+            self.login.reply = self._answer("235 2.7.0 welcome" if good else LOGIN_FAILED)
+        if self.login.accepted:
+            self.user = self.login.user
+
+    def _response(self, number, challenge=b""):
+        """The client's response, asked for unless it came with AUTH."""
+        if number == len(self.login.responses):
+            self._answer(f"334 {base64.b64encode(challenge).decode()}")
+            line = self._read_line().decode().rstrip("\r\n")
+            self.login.responses.append(line)
+        return base64.b64decode(self.login.responses[number])
+
+    def _is_right(self, user, password):
+        self.login.user = user.decode()
+        return self.script.users.get(user.decode()) == password.decode()
+
+    def _check_plain(self):
+        _, user, password = self._response(0).split(b"\0")
+        return self._is_right(user, password)
+
+    def _check_login(self):
+        return self._is_right(
+            self._response(0, b"Username:"), self._response(1, b"Password:")
+        )
+
+    def _check_cram_md5(self):
+        challenge = f"<{self.number}@scripted.test>".encode()
+        user, _, digest = self._response(0, challenge).rpartition(b" ")
+        self.login.user = user.decode()
+        password = self.script.users.get(user.decode(), "").encode()
+        return hmac.new(password, challenge, "md5").hexdigest().encode() == digest
+
+    def _check_xoauth2(self):
+        """A token that is wrong is told with a challenge of its own, as Google does."""
+        user, bearer = self._response(0).split(b"\1")[:2]
+        token = bearer.removeprefix(b"auth=Bearer ")
+        if self._is_right(user.removeprefix(b"user="), token):
+            return True
+        self._response(1, b'{"status":"401"}')
+        return False
+
     def _serve_quit(self, _):
         self._act("quit")
         raise _Closed
@@ -205,6 +276,7 @@ class Connection(socketserver.BaseRequestHandler):
 
     def _end_message(self, content):
         message = Message(self.sender, self.recipients, content, self.encrypted)
+        message.user, message.connection = self.user, self.number
         self._forget_envelope()
         self.script.messages.append(message)
         message.reply = self._act("end")
@@ -313,6 +385,8 @@ class ScriptedServer:
         self.body_octets = 1
         self.connections = []
         self.messages = []
+        self.users = {}  # {name: password or token}
+        self.logins = []
         self.stopping = threading.Event()
         self._actions = {}
         self._lock = threading.Lock()
@@ -358,7 +432,7 @@ class ScriptedServer:
 
     def on(self, stage, *actions):
         """Do these at that stage, one each time; the last one from then on."""
-        assert stage in _DEFAULTS or stage in ("ehlo", "end"), stage
+        assert stage in _DEFAULTS or stage in ("ehlo", "end", "auth"), stage
         with self._lock:
             self._actions[stage] = list(actions)
         return self

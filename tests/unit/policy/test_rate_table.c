@@ -58,10 +58,12 @@ test_visits(void **state)
 	struct rate_table table;
 
 	assert_int_equal(rate_table_init(&table, &row->rate, 100), STATUS_OK);
-	for (const struct visit *visit = row->visits; visit->hash; visit++)
-		assert_int_equal(rate_table_take(&table, visit->hash << 8,
-						 row->start + visit->at),
-				 visit->may);
+	for (const struct visit *visit = row->visits; visit->hash; visit++) {
+		uint64_t hash = visit->hash << 8, now = row->start + visit->at;
+
+		assert_int_equal(rate_table_may(&table, hash, now), visit->may);
+		assert_int_equal(rate_table_take(&table, hash, now), visit->may);
+	}
 	rate_table_fini(&table);
 }
 

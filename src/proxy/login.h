@@ -1,0 +1,54 @@
+/*
+ * login: a client's AUTH, from its first line to the end of its session: the exchange
+ * with it, the check at a server, and what is kept of it then.
+ *
+ *     NONE → EXCHANGE → CHECK → DONE
+ *     EXCHANGE, CHECK → NONE, CHECK → REFUSED → NONE
+ *
+ * What a client says in mechanisms that can be replayed is heard here, kept, and told
+ * to the server that is to check it; later to every other one that the session uses.
+ * In the others server and client talk through us, and the login is good on that one
+ * connection alone: it binds the session. Whether it is true the server decides, whose
+ * words the client hears. docs/decisions/0012-auth-is-the-servers.md says why.
+ *
+ * Owner: the session. Thread: owner. Allocates itself, and pages for the credentials.
+ */
+#ifndef EVENPOST_PROXY_LOGIN_H
+#define EVENPOST_PROXY_LOGIN_H
+
+#include "proxy/upstream.h"
+#include "smtp/sasl.h"
+#include "smtp/server.h"
+
+struct login;
+
+/* NULL: no memory. */
+struct login *login_new(struct session *session);
+/* Wipes the credentials. NULL is none. */
+void login_free(struct login *login);
+
+/* AUTH, and a line of the client's behind it; each answers its slot now or later. */
+void login_begin(struct login *login, const struct smtp_event *auth);
+void login_hear(struct login *login, uint32_t slot, struct span line);
+/* The client has given up, or was refused before we heard it. One that is done stays.
+ */
+void login_cancel(struct login *login);
+/* The client is gone. */
+void login_abandon(struct login *login);
+/* What the client is called is known, or will not be. */
+void login_name_settled(struct login *login);
+
+/* The login may be NULL in all of these: the client has never said AUTH. */
+
+/* A server has said that it is true. */
+bool login_is_done(const struct login *login);
+/* The same, or a server is about to say something. */
+bool login_is_with_server(const struct login *login);
+/* It is done, and good on one connection alone. */
+bool login_binds(const struct login *login);
+/* As whom, if it says that yet, or at all. Valid as long as the login. */
+struct span login_name(const struct login *login);
+/* Of one that is done and does not bind. */
+const struct sasl_credentials *login_credentials(const struct login *login);
+
+#endif

@@ -1,0 +1,497 @@
+"""AUTH of clients, which servers check (protocol.md "AUTH", threats.md T5)."""
+
+import base64
+import hmac
+import itertools
+import threading
+import types
+
+import pytest
+
+from harness.pki import Authority
+from harness.raw_client import RawClient
+from harness.scratch import make_scratch, remove_scratch
+from harness.scripted_server import DROP, EXTENSIONS, HANG, LOGIN_FAILED, ScriptedServer, Wait
+from harness.tls_client import TlsClient, client_context
+from harness.waiting import wait_until
+
+_USER, _PASSWORD = "ann@a.example", "s3cret-of-ann"
+_MECHANISMS = "AUTH PLAIN LOGIN XOAUTH2 CRAM-MD5"
+_CLEAR = {"auth": "relay-insecure"}
+
+
+@pytest.fixture
+def checking_servers():
+    """Servers that know one user."""
+    servers = []
+
+    def make(count=1, auth=_MECHANISMS, extensions=EXTENSIONS, **keys):
+        for _ in range(count):
+            server = ScriptedServer(extensions=(*extensions, auth), **keys)
+            server.users = {_USER: _PASSWORD}
+            servers.append(server)
+        return servers[-count:]
+
+    yield make
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def authority():
+    directory = make_scratch()
+    yield Authority(directory)
+    remove_scratch(directory)
+
+
+def encode(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+def plain(user=_USER, password=_PASSWORD):
+    return encode(f"\0{user}\0{password}")
+
+
+def log_in(client, user=_USER, password=_PASSWORD):
+    client.command(f"AUTH PLAIN {plain(user, password)}", "235 2.7.0 welcome")
+
+
+def log_in_with_cram(client):
+    challenge = client.command("AUTH CRAM-MD5", 334).text
+    digest = hmac.new(_PASSWORD.encode(), base64.b64decode(challenge), "md5").hexdigest()
+    return client.command(encode(f"{_USER} {digest}"))
+
+
+def send_message(client, recipient="bob@b.example"):
+    client.command("MAIL FROM:<ann@a.example>", 250)
+    client.command(f"RCPT TO:<{recipient}>", 250)
+    client.command("DATA", 354)
+    client.send(b"Subject: a\r\n\r\nb\r\n.\r\n")
+    client.expect(250)
+
+
+def narrow(server):
+    """As the configuration has it, with one place."""
+    return types.SimpleNamespace(
+        address={"address": server.address, "max-connections": 1}
+    )
+
+
+def check_secrecy(evenpost):
+    """Whatever it logs: no password, and nothing that one can be read from."""
+    log = evenpost.program.log()
+    for secret in (_PASSWORD, plain(), encode(_PASSWORD), encode("wrong"), plain(password="wrong")):
+        assert secret not in log
+
+
+def test_offered_behind_tls(evenpost_before, checking_servers, authority):
+    """Mechanisms that show the secret are not offered in clear, nor taken."""
+    (server,) = checking_servers()
+    pair = authority.issue("mx.example")
+    evenpost = evenpost_before(
+        server,
+        listener={"tls": "offer", "auth": "relay"},
+        tls={"certificates": [pair.as_setting()]},
+        log={"to": "stderr", "format": "logfmt", "level": "debug"},
+    )
+    with TlsClient(evenpost.port) as client:
+        assert client.hello()["AUTH"] == "CRAM-MD5"
+        client.command(f"AUTH PLAIN {plain()}", "538 5.7.11")
+        client.starttls(client_context(authority))
+        hello = client.command("EHLO client.example", 250)
+        assert "AUTH PLAIN LOGIN XOAUTH2 CRAM-MD5" in [line[4:] for line in hello.lines]
+        log_in(client)
+        client.command(f"AUTH PLAIN {plain()}", 503)
+        send_message(client)
+    (message,) = server.messages
+    assert message.user == _USER and b" with ESMTPSA id " in message.content
+    (line,) = evenpost.wait_event("message")
+    assert line["user"] == _USER
+    check_secrecy(evenpost)
+
+
+def test_what_all_servers_offer(evenpost_before, checking_servers):
+    (first,) = checking_servers()
+    (second,) = checking_servers(auth="AUTH LOGIN PLAIN SCRAM-SHA-1")
+    evenpost = evenpost_before(first, second, listener=_CLEAR)
+    with RawClient(evenpost.port) as client:
+        assert client.hello()["AUTH"] == "PLAIN LOGIN"
+        client.command("AUTH XOAUTH2", 504)
+
+
+def test_not_offered(evenpost_before, checking_servers):
+    """auth: off is the default."""
+    (server,) = checking_servers()
+    evenpost = evenpost_before(server)
+    with RawClient(evenpost.port) as client:
+        assert "AUTH" not in client.hello()
+        client.command(f"AUTH PLAIN {plain()}", 502)
+    assert not server.logins
+
+
+def test_plain_in_two_steps(evenpost_before, checking_servers):
+    (server,) = checking_servers()
+    evenpost = evenpost_before(server, listener=_CLEAR)
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        client.command("AUTH PLAIN", "334 ")
+        client.command(plain(), 235)
+        send_message(client)
+    (login,) = server.logins
+    assert (login.mechanism, login.responses) == ("PLAIN", [plain()])
+    assert server.messages[0].user == _USER
+
+
+def test_login(evenpost_before, checking_servers):
+    """Split into single octets, as slow clients do."""
+    (server,) = checking_servers()
+    evenpost = evenpost_before(server, listener=_CLEAR)
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        assert client.command("AUTH LOGIN", 334).text == encode("Username:")
+        client.send_split(encode(_USER).encode() + b"\r\n")
+        assert client.expect(334).text == encode("Password:")
+        client.send_split(encode(_PASSWORD).encode() + b"\r\n")
+        client.expect(235)
+        send_message(client)
+    (login,) = server.logins
+    assert (login.mechanism, login.user) == ("LOGIN", _USER)
+    check_secrecy(evenpost)
+
+
+def test_xoauth2(evenpost_before, checking_servers):
+    """A token that is refused: the server's challenge is answered here."""
+    (server,) = checking_servers()
+    evenpost = evenpost_before(server, listener=_CLEAR)
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        bad, good = (
+            encode(f"user={_USER}\1auth=Bearer {token}\1\1") for token in ("x", _PASSWORD)
+        )
+        assert client.command(f"AUTH XOAUTH2 {bad}").lines == [LOGIN_FAILED]
+        client.command(f"AUTH XOAUTH2 {good}", 235)
+        send_message(client)
+    assert [login.accepted for login in server.logins] == [False, True]
+
+
+def test_failed_login(evenpost_before, checking_servers):
+    """The client hears the server word for word, and may try again."""
+    (server,) = checking_servers()
+    server.on("auth", "535-5.7.8 no\n535 5.7.8 really no", "454 4.7.0 not now", "235 2.7.0 welcome")
+    evenpost = evenpost_before(server, listener=_CLEAR)
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        reply = client.command(f"AUTH PLAIN {plain(password='wrong')}")
+        assert reply.lines == ["535-5.7.8 no", "535 5.7.8 really no"]
+        client.command(f"AUTH PLAIN {plain(password='wrong')}", "454 4.7.0 not now")
+        log_in(client)
+    first, second = evenpost.wait_event("reject", count=2, phase="auth")
+    assert (first["reason"], first["user"]) == ("login", _USER)
+    assert (second["reason"], second["user"]) == ("server", _USER)
+    assert first["reply"] == "535-5.7.8 no"
+    check_secrecy(evenpost)
+
+
+def test_failures_are_limited(evenpost_before, checking_servers):
+    """Per client, over its sessions; no server is asked any more."""
+    (server,) = checking_servers()
+    evenpost = evenpost_before(server, listener={**_CLEAR, "auth-failures": "2/h"})
+    for _ in range(2):
+        with RawClient(evenpost.port) as client:
+            client.hello()
+            client.command(f"AUTH PLAIN {plain(password='wrong')}", 535)
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        client.command(f"AUTH PLAIN {plain()}", "421 4.7.0")
+        assert client.read_to_end() == b""
+    assert len(server.logins) == 2
+    with RawClient(evenpost.port, source="127.0.0.2") as client:
+        client.hello()
+        log_in(client)
+
+
+def test_cancelled_and_malformed(evenpost_before, checking_servers):
+    (server,) = checking_servers()
+    evenpost = evenpost_before(server, listener=_CLEAR)
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        client.command("AUTH LOGIN", 334)
+        client.command("*", "501 5.7.0")
+        client.command("AUTH LOGIN", 334)
+        client.command("!", "501 5.5.2")
+        client.command(f"AUTH PLAIN {encode('no nul')}", "501 5.5.2")
+        client.command("AUTH CRAM-MD5", 334)
+        client.command("*", "501 5.7.0")
+        log_in(client)
+        send_message(client)
+    assert [login.mechanism for login in server.logins] == ["PLAIN"]
+
+
+def test_messages_are_shared_evenly(evenpost_before, checking_servers):
+    """One session's messages, with the credentials said to both servers, once each."""
+    first, second = checking_servers(2)
+    evenpost = evenpost_before(first, second, listener=_CLEAR)
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        log_in(client)
+        for _ in range(20):
+            send_message(client)
+    for server in (first, second):
+        assert len(server.messages) == 10
+        assert {m.user for m in server.messages} == {_USER}
+        assert [login.user for login in server.logins] == [_USER]
+    check_secrecy(evenpost)
+
+
+def test_connections_are_one_users(evenpost_before, checking_servers):
+    """Who has not logged in, and who is somebody else, gets no connection of a user's."""
+    (server,) = checking_servers()
+    server.users["eve"] = "x"
+    evenpost = evenpost_before(server, listener=_CLEAR, workers=1)
+    with RawClient(evenpost.port) as ann, RawClient(evenpost.port) as eve, RawClient(
+        evenpost.port
+    ) as nobody:
+        for client in (ann, eve, nobody):
+            client.hello()
+        log_in(ann)
+        log_in(eve, "eve", "x")
+        for client in (ann, eve, nobody, ann):
+            send_message(client)
+    assert [m.user for m in server.messages] == [_USER, "eve", None, _USER]
+
+
+def test_before_and_after(evenpost_before, checking_servers):
+    """A message before AUTH, and RSET and EHLO behind it: the user stays."""
+    (server,) = checking_servers()
+    evenpost = evenpost_before(server, listener=_CLEAR)
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        send_message(client)
+        log_in(client)
+        client.command("RSET", 250)
+        send_message(client)
+        client.command("EHLO other.example", 250)
+        send_message(client)
+    assert [m.user for m in server.messages] == [None, _USER, _USER]
+    lines = evenpost.wait_event("message", count=3)
+    assert [line["user"] for line in lines] == ["-", _USER, _USER]
+
+
+def test_server_dies(evenpost_before, checking_servers):
+    """Before it has checked, and before the message: the other one gets both."""
+    first, second = checking_servers(2)
+    evenpost = evenpost_before(first, second, listener=_CLEAR, workers=1)
+    asked = itertools.count()
+    for server in (first, second):
+        server.on("auth", lambda _: "235 2.7.0 welcome" if next(asked) else DROP)
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        log_in(client)
+        assert len(first.logins) == len(second.logins) == 1
+        (alive,) = [s for s in (first, second) if s.logins[-1].accepted]
+        dead = second if alive is first else first
+        dead.stop()
+        for _ in range(4):
+            send_message(client)
+    assert [m.user for m in alive.messages] == [_USER] * 4
+
+
+def test_no_server_can_check(evenpost_before, checking_servers):
+    first, second = checking_servers(2)
+    evenpost = evenpost_before(first, second, listener=_CLEAR)
+    for server in (first, second):
+        server.on("auth", DROP)
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        client.command(f"AUTH PLAIN {plain()}", "454 4.7.0 No server can check")
+        client.command("NOOP", 250)
+    assert len(first.logins) == len(second.logins) == 1
+
+
+def test_replay_is_refused(evenpost_before, checking_servers):
+    """A server that does not know the user is no server for it; none left: 451."""
+    first, second = checking_servers(2)
+    evenpost = evenpost_before(first, second, listener=_CLEAR)
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        log_in(client)
+        (knows,) = [s for s in (first, second) if s.logins]
+        other = second if knows is first else first
+        other.users = {}
+        for _ in range(4):
+            send_message(client)
+        assert len(knows.messages) == 4 and len(other.logins) > 0
+        knows.stop()
+        client.command("MAIL FROM:<ann@a.example>", 250)
+        client.command("RCPT TO:<bob@b.example>", "451 4.7.0")
+    assert evenpost.pools()["hubs"]["s1"]["state"] != "ejected" or knows is first
+
+
+def test_bound(evenpost_before, checking_servers):
+    """CRAM-MD5 can be said to one server alone: that gets all messages."""
+    first, second = checking_servers(2)
+    evenpost = evenpost_before(
+        first, second, listener=_CLEAR, pool={"reuse": {"max-messages": 2}}
+    )
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        assert log_in_with_cram(client).code == 235
+        for _ in range(5):
+            send_message(client)
+        client.command("MAIL FROM:<ann@a.example>", 250)
+        client.command("RCPT TO:<bob@b.example>", 250)
+        client.command("RSET", 250)
+        client.command("EHLO other.example", 250)
+        send_message(client)
+    (server,) = [s for s in (first, second) if s.messages]
+    assert [m.user for m in server.messages] == [_USER] * 6
+    assert len({m.connection for m in server.messages}) == 1
+    assert not (second if server is first else first).logins
+
+
+def test_bound_and_wrong(evenpost_before, checking_servers):
+    (server,) = checking_servers()
+    evenpost = evenpost_before(server, listener=_CLEAR)
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        client.command("AUTH CRAM-MD5", 334)
+        assert client.command(encode(f"{_USER} 00")).lines == [LOGIN_FAILED]
+        assert log_in_with_cram(client).code == 235
+        send_message(client)
+
+
+def test_bound_and_lost(evenpost_before, checking_servers):
+    """Between messages: 421, since no other server knows the client."""
+    first, second = checking_servers(2)
+    evenpost = evenpost_before(first, second, listener=_CLEAR)
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        assert log_in_with_cram(client).code == 235
+        send_message(client)
+        (server,) = [s for s in (first, second) if s.messages]
+        server.stop()
+        evenpost.wait_state("s1" if server is first else "s2", "down")
+        client.command("MAIL FROM:<ann@a.example>", "421 4.3.2")
+        assert client.read_to_end() == b""
+
+
+def test_bound_and_lost_in_a_message(evenpost_before, checking_servers):
+    (server,) = checking_servers()
+    server.on("rcpt", DROP)
+    evenpost = evenpost_before(server, listener=_CLEAR)
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        assert log_in_with_cram(client).code == 235
+        client.command("MAIL FROM:<ann@a.example>", 250)
+        client.command("RCPT TO:<bob@b.example>", "451 4.3.2")
+        client.command("RSET", 250)
+        client.command("MAIL FROM:<ann@a.example>", "421 4.3.2")
+
+
+def test_bound_and_lost_in_the_exchange(evenpost_before, checking_servers):
+    (server,) = checking_servers()
+    evenpost = evenpost_before(server, listener=_CLEAR, pool={"timeouts": {"command": "10s"}})
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        client.command("AUTH CRAM-MD5", 334)
+        server.stop()
+        evenpost.wait_state("s1", "down")
+        client.command(encode(f"{_USER} 00"), "454 4.7.0 The server was lost")
+        client.command("NOOP", 250)
+
+
+def test_client_goes(evenpost_before, checking_servers):
+    """While its login is under way: the server is left, too."""
+    (server,) = checking_servers()
+    left = threading.Event()
+    server.on("auth", Wait(left, "235 2.7.0 welcome"))
+    evenpost = evenpost_before(server, listener=_CLEAR)
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        client.send(f"AUTH PLAIN {plain()}\r\n".encode())
+        wait_until(lambda: server.logins, "AUTH")
+        client.reset()
+    evenpost.wait_event("session", end="lost", user="-")
+    left.set()
+    wait_until(lambda: server.connections[-1].closed, "the end at the server")
+    check_secrecy(evenpost)
+
+
+def test_stop_while_a_login_is_under_way(evenpost_before, checking_servers):
+    (server,) = checking_servers()
+    server.on("auth", HANG)
+    evenpost = evenpost_before(server, listener=_CLEAR)
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        client.send(f"AUTH PLAIN {plain()}\r\n".encode())
+        wait_until(lambda: server.logins, "AUTH")
+        evenpost.stop()
+        assert client.read_to_end().startswith(b"421 4.3.2")
+
+
+def test_waits_for_a_place(evenpost_before, checking_servers):
+    """A server with one place checks one login after the other."""
+    (server,) = checking_servers()
+    evenpost = evenpost_before(narrow(server), listener=_CLEAR)
+    clients = [RawClient(evenpost.port) for _ in range(3)]
+    for client in clients:
+        client.hello()
+        client.send(f"AUTH PLAIN {plain()}\r\n".encode())
+    for client in clients:
+        client.expect(235)
+        send_message(client)
+        client.command("QUIT", 221)
+        client.close()
+    assert len(server.messages) == 3
+
+
+def test_no_place(evenpost_before, checking_servers):
+    (server,) = checking_servers()
+    evenpost = evenpost_before(narrow(server), listener=_CLEAR, pool={"queue": "200ms"})
+    with RawClient(evenpost.port) as bound, RawClient(evenpost.port) as other:
+        bound.hello()
+        assert log_in_with_cram(bound).code == 235
+        other.hello()
+        other.command(f"AUTH PLAIN {plain()}", "454 4.7.0 All servers are busy")
+
+
+def test_hash_on_user(evenpost_before, checking_servers):
+    """Each user has one server, whoever sends from where to whom."""
+    first, second = checking_servers(2)
+    users = [f"user{n}" for n in range(8)]
+    for server in (first, second):
+        server.users = {user: "x" for user in users}
+    evenpost = evenpost_before(
+        first, second, listener=_CLEAR, pool={"balance": "hash", "hash-on": "user"}
+    )
+    for user, number in itertools.product(users, range(3)):
+        with RawClient(evenpost.port, source=f"127.0.0.{number + 1}") as client:
+            client.hello()
+            log_in(client, user, "x")
+            send_message(client, f"to{number}@b.example")
+    seen = [{m.user for m in server.messages} for server in (first, second)]
+    assert not seen[0] & seen[1] and seen[0] and seen[1]
+    assert len(first.messages) + len(second.messages) == 24
+    logins = [*first.logins, *second.logins]
+    assert len(logins) == 24  # the message goes where the login was checked
+
+
+@pytest.mark.parametrize("attributes", ["ADDR PORT LOGIN", "ADDR PORT"])
+def test_xclient(evenpost_before, checking_servers, attributes):
+    """A server that takes LOGIN by XCLIENT hears that in place of AUTH."""
+    first, second = checking_servers(
+        2, extensions=(*EXTENSIONS, f"XCLIENT {attributes}")
+    )
+    evenpost = evenpost_before(
+        first, second, listener=_CLEAR, pool={"identity": "xclient"}
+    )
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        log_in(client)
+        for _ in range(4):
+            send_message(client)
+    assert len(first.messages) == len(second.messages) == 2
+    told = [c for s in (first, second) for c in s.commands() if "LOGIN=" in c]
+    assert len(told) == ("LOGIN" in attributes)
+    assert len(first.logins) + len(second.logins) == (1 if told else 2)
+    assert all(c.endswith("127.0.0.1") and f"LOGIN={_USER}" in c for c in told)
