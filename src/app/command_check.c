@@ -18,8 +18,8 @@ struct check {
 static const char usage[] =
 	"usage: evenpost check [-c FILE] [--json] [-q]\n"
 	"\n"
-	"Reads a configuration file, and the certificates that it names, and reports\n"
-	"all errors and advice at once.\n"
+	"Reads a configuration file, and the certificates and passwords that it\n"
+	"names, and reports all errors and advice at once.\n"
 	"\n"
 	"  -c, --config FILE  the file; default " SNAPSHOT_PATH_DEFAULT "\n"
 	"      --json         the report as JSON\n"

@@ -25,6 +25,7 @@ struct server;
 enum server_fault_kind {
 	SERVER_FAULT_TLS, /* it is spoken before the server is told anything */
 	SERVER_FAULT_IDENTITY,
+	SERVER_FAULT_LOGIN,   /* our own is not taken */
 	SERVER_FAULT_CLIENTS, /* it keeps some away, and others are served */
 	SERVER_FAULT_KINDS
 };

@@ -70,6 +70,18 @@ advise_login(const struct section *pool, struct report *report)
 	}
 }
 
+static void
+advise_probe(const struct section *pool, struct report *report)
+{
+	const struct section *health = section_child(pool, "health");
+
+	if (section_child(pool, "auth") &&
+	    words_have("mail|rcpt", section_text(health, "probe")))
+		section_advice(health, "probe", report,
+			       "probes do not log in (auth), and a server that wants a "
+			       "login may refuse them: all are down then. Say ehlo");
+}
+
 /* Where nobody has a name, all keys are the same. */
 static void
 advise_user(const struct section *root, const struct section *pool,
@@ -101,6 +113,7 @@ auth_advise(const struct section *root, struct report *report)
 	}
 	SECTION_EACH (root, "pools", pool) {
 		advise_login(pool, report);
+		advise_probe(pool, report);
 		advise_user(root, pool, report);
 	}
 }

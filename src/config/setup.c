@@ -14,6 +14,11 @@ const struct setup_demand setup_starttls = {
 	"let it have a certificate, and offer TLS to us (smtpd_tls_security_level = "
 	"may, tls_advertise_hosts)"};
 
+const struct setup_demand setup_login = {
+	SERVER_FAULT_LOGIN, "AUTH PLAIN or LOGIN",
+	"let it offer them to us (smtpd_sasl_auth_enable); many do so in TLS alone "
+	"(smtpd_tls_auth_only)"};
+
 /* What is said of the server, before what is demanded and our own address. */
 static const struct {
 	const char *words; /* why another one is tried */
@@ -32,6 +37,7 @@ static const struct {
 	[SETUP_STARTTLS_ANSWERED] =
 		{"spoke before the handshake", "says more than its reply to", "to",
 		 "see whether somebody on the way puts words in its mouth"},
+	[SETUP_LOGIN_NOWHERE] = {"login not offered", "does not offer", "to"},
 };
 
 const char *
@@ -65,6 +71,20 @@ setup_note_certificate(struct server *server, struct span name, const char *verd
 	snprintf(why, sizeof(why), "%s: %s: its certificate has to be good for %.*s",
 		 server->name, verdict, SPAN_ARGS(name));
 	server_set_fault(server, SERVER_FAULT_TLS, why);
+}
+
+void
+setup_note_login(struct server *server, struct span username,
+		 const struct smtp_reply *reply)
+{
+	struct span said = span_take(smtp_reply_first_line(reply), QUOTED);
+	char why[SERVER_FAULT_MAX];
+
+	snprintf(why, sizeof(why),
+		 "%s refuses the login of %.*s: set auth.username and the password in "
+		 "auth.password-file right (%.*s)",
+		 server->name, SPAN_ARGS(span_take(username, QUOTED)), SPAN_ARGS(said));
+	server_set_fault(server, SERVER_FAULT_LOGIN, why);
 }
 
 void

@@ -22,6 +22,7 @@ enum setup_fault {
 	SETUP_STARTTLS_NOWHERE,  /* not in the reply to EHLO */
 	SETUP_STARTTLS_REFUSED,  /* offered, and answered with reply */
 	SETUP_STARTTLS_ANSWERED, /* more than a reply to it came in clear */
+	SETUP_LOGIN_NOWHERE,     /* AUTH: no mechanism of ours in the reply to EHLO */
 	SETUP_FAULT_COUNT
 };
 
@@ -32,7 +33,7 @@ struct setup_demand {
 	const char *cure; /* where it is to be mended */
 };
 
-extern const struct setup_demand setup_starttls;
+extern const struct setup_demand setup_starttls, setup_login;
 
 /*
  * Notes it at the server. own: our address towards it, of length 0 where there is none
@@ -47,6 +48,9 @@ const char *setup_note_fault(enum setup_fault fault, const struct setup_demand *
  */
 void
 setup_note_certificate(struct server *server, struct span name, const char *verdict);
+/* It answers our login so. */
+void setup_note_login(struct server *server, struct span username,
+		      const struct smtp_reply *reply);
 /* It gets mail in clear, since TLS fails with it and the pool lets it be so. */
 void setup_note_fallback(struct server *server, const char *why);
 

@@ -64,6 +64,18 @@ take_pool(struct tls_contexts *contexts, const struct pool_snapshot *pool,
 	return STATUS_OK;
 }
 
+/* The set itself may go. */
+static void
+take_smarthost(struct tls_contexts *contexts, const struct pool_snapshot *pool,
+	       const struct tls_set *set)
+{
+	struct smarthost **smarthost = &contexts->smarthosts[pool->index];
+	struct smarthost *taken = tls_set_smarthost(set, pool);
+
+	smarthost_unref(*smarthost);
+	*smarthost = taken ? smarthost_ref(taken) : NULL;
+}
+
 enum status
 tls_contexts_take(struct tls_contexts *contexts, const struct tls_set *set,
 		  struct tls_fault *fault)
@@ -71,6 +83,8 @@ tls_contexts_take(struct tls_contexts *contexts, const struct tls_set *set,
 	const struct snapshot *snapshot = contexts->snapshot;
 	enum status status = STATUS_OK;
 
+	for (uint32_t i = 0; i < snapshot->pool_count; i++)
+		take_smarthost(contexts, &snapshot->pools[i], set);
 	for (uint32_t i = 0; i < snapshot->listener_count && status == STATUS_OK; i++)
 		if (snapshot->listeners[i].tls != LISTENER_TLS_OFF)
 			status = take_listener(contexts, &snapshot->listeners[i], set,
@@ -94,9 +108,12 @@ tls_contexts_init(struct tls_contexts *contexts, const struct snapshot *snapshot
 		calloc(snapshot->listener_count + 1ul, sizeof(struct tls_server *));
 	contexts->clients =
 		calloc(snapshot->pool_count + 1ul, sizeof(struct tls_client *));
+	contexts->smarthosts =
+		calloc(snapshot->pool_count + 1ul, sizeof(struct smarthost *));
 	contexts->sessions =
 		calloc(contexts->session_count + 1ul, sizeof(*contexts->sessions));
-	if (!contexts->servers || !contexts->clients || !contexts->sessions)
+	if (!contexts->servers || !contexts->clients || !contexts->smarthosts ||
+	    !contexts->sessions)
 		return STATUS_NO_MEMORY;
 	return tls_contexts_take(contexts, set, fault);
 }
@@ -110,10 +127,13 @@ tls_contexts_fini(struct tls_contexts *contexts)
 		tls_server_free(contexts->servers[i]);
 	for (uint32_t i = 0; contexts->clients && i < snapshot->pool_count; i++)
 		tls_client_free(contexts->clients[i]);
+	for (uint32_t i = 0; contexts->smarthosts && i < snapshot->pool_count; i++)
+		smarthost_unref(contexts->smarthosts[i]);
 	for (uint32_t i = 0; contexts->sessions && i < contexts->session_count; i++)
 		tls_session_clear(&contexts->sessions[i]);
 	free(contexts->servers);
 	free(contexts->clients);
+	free(contexts->smarthosts);
 	free(contexts->sessions);
 	*contexts = (struct tls_contexts){0};
 }

@@ -1,10 +1,10 @@
 /*
  * tls_contexts: one worker's TLS: a context for each listener and each pool that has
  * TLS, made of what the control thread has loaded, and the last session with each
- * server, to resume it. The control thread has one as well, for its probes. New
- * certificates are taken over between two rounds; sessions that have begun go on with
- * the old ones. Owner: the worker, or the service. Thread: owner. Allocates when made
- * and when it takes over.
+ * server, to resume it; and the logins of pools, which come the same way. The control
+ * thread has one as well, for its probes. New certificates are taken over between two
+ * rounds; sessions that have begun go on with the old ones. Owner: the worker, or the
+ * service. Thread: owner. Allocates when made and when it takes over.
  */
 #ifndef EVENPOST_PROXY_TLS_CONTEXTS_H
 #define EVENPOST_PROXY_TLS_CONTEXTS_H
@@ -16,9 +16,10 @@
 
 struct tls_contexts {
 	const struct snapshot *snapshot;
-	struct tls_server **servers;  /* by listener; NULL: it has no TLS */
-	struct tls_client **clients;  /* by pool; likewise */
-	struct tls_session *sessions; /* by pool and server, one behind the other */
+	struct tls_server **servers;   /* by listener; NULL: it has no TLS */
+	struct tls_client **clients;   /* by pool; likewise */
+	struct smarthost **smarthosts; /* by pool; references. NULL: it has none */
+	struct tls_session *sessions;  /* by pool and server, one behind the other */
 	uint32_t session_count;
 };
 

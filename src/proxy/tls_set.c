@@ -14,6 +14,7 @@
 struct servers {
 	struct tls_authorities *authorities;
 	struct tls_material *shown;
+	struct smarthost *smarthost;
 };
 
 struct tls_set {
@@ -56,6 +57,12 @@ shows_certificate(const struct pool_snapshot *pool)
 	return pool->tls != POOL_TLS_OFF && !span_is_empty(pool->tls_certificate);
 }
 
+static bool
+logs_in(const struct pool_snapshot *pool)
+{
+	return !span_is_empty(pool->auth_password_file);
+}
+
 /* ---- how it is called in the file ---- */
 
 static const char *
@@ -84,11 +91,17 @@ name_servers(const struct pool_snapshot *pool, const char *key,
 }
 
 static void
-tell(struct loader *loader, const char *setting, const struct tls_fault *fault)
+tell_text(struct loader *loader, const char *setting, const char *text)
 {
 	report_error(loader->report,
 		     named_files_place(loader->snapshot->named_files, setting), setting,
-		     "%s", fault->text);
+		     "%s", text);
+}
+
+static void
+tell(struct loader *loader, const char *setting, const struct tls_fault *fault)
+{
+	tell_text(loader, setting, fault->text);
 }
 
 /* ---- loading ---- */
@@ -201,6 +214,33 @@ load_shown(struct loader *loader, const struct pool_snapshot *pool)
 }
 
 static void
+load_smarthost(struct loader *loader, const struct pool_snapshot *pool)
+{
+	char setting[SETTING_MAX];
+	char fault[SMARTHOST_FAULT_MAX];
+
+	if (smarthost_load(&loader->set->servers[pool->index].smarthost, pool, fault) !=
+	    STATUS_OK)
+		tell_text(loader, name_servers(pool, "auth.password-file", setting),
+			  fault);
+}
+
+static void
+load_pool(struct loader *loader, const struct pool_snapshot *pool)
+{
+	char setting[SETTING_MAX];
+
+	if (pool_verifies_tls(pool))
+		load_authorities(loader, pool->tls_ca,
+				 name_servers(pool, "tls-ca", setting),
+				 &loader->set->servers[pool->index].authorities);
+	if (shows_certificate(pool))
+		load_shown(loader, pool);
+	if (logs_in(pool))
+		load_smarthost(loader, pool);
+}
+
+static void
 load_all(struct loader *loader)
 {
 	const struct snapshot *snapshot = loader->snapshot;
@@ -219,16 +259,8 @@ load_all(struct loader *loader)
 					 name_clients(listener, setting),
 					 &set->clients[i]);
 	}
-	for (uint32_t i = 0; i < set->pool_count; i++) {
-		const struct pool_snapshot *pool = &snapshot->pools[i];
-
-		if (pool_verifies_tls(pool))
-			load_authorities(loader, pool->tls_ca,
-					 name_servers(pool, "tls-ca", setting),
-					 &set->servers[i].authorities);
-		if (shows_certificate(pool))
-			load_shown(loader, pool);
-	}
+	for (uint32_t i = 0; i < set->pool_count; i++)
+		load_pool(loader, &snapshot->pools[i]);
 }
 
 static struct tls_set *
@@ -286,6 +318,7 @@ set_free(struct tls_set *set)
 	for (uint32_t i = 0; i < set->pool_count; i++) {
 		tls_authorities_unref(set->servers[i].authorities);
 		tls_material_unref(set->servers[i].shown);
+		smarthost_unref(set->servers[i].smarthost);
 	}
 	tls_material_unref(set->material);
 	free(set->clients);
@@ -339,6 +372,12 @@ tls_set_shown(const struct tls_set *set, const struct pool_snapshot *pool)
 	return set->servers[pool->index].shown;
 }
 
+struct smarthost *
+tls_set_smarthost(const struct tls_set *set, const struct pool_snapshot *pool)
+{
+	return set->servers[pool->index].smarthost;
+}
+
 /* ---- what will end ---- */
 
 const char *
@@ -366,6 +405,18 @@ advise(const struct snapshot *snapshot, const char *setting, const char *path,
 			      tls_set_print_day(expiry, day));
 }
 
+static void
+advise_exposed(const struct snapshot *snapshot, const struct pool_snapshot *pool,
+	       struct report *report)
+{
+	char setting[SETTING_MAX];
+
+	name_servers(pool, "auth.password-file", setting);
+	report_advice(report, named_files_place(snapshot->named_files, setting),
+		      setting, "%s: every user of this machine can read or write it",
+		      pool->auth_password_file.at);
+}
+
 void
 tls_set_advise(const struct tls_set *set, const struct snapshot *snapshot, int64_t now,
 	       struct report *report)
@@ -384,6 +435,9 @@ tls_set_advise(const struct tls_set *set, const struct snapshot *snapshot, int64
 			       pool->tls_certificate.at,
 			       tls_material_expiry(set->servers[i].shown, 0), now,
 			       report);
+		if (set->servers[i].smarthost &&
+		    smarthost_is_exposed(set->servers[i].smarthost))
+			advise_exposed(snapshot, pool, report);
 	}
 }
 
@@ -393,7 +447,7 @@ size_t
 tls_set_paths_max(const struct snapshot *snapshot)
 {
 	return 2 * (size_t)snapshot->tls.pair_count + 1 + snapshot->listener_count +
-	       3 * (size_t)snapshot->pool_count;
+	       4 * (size_t)snapshot->pool_count;
 }
 
 static size_t
@@ -425,6 +479,8 @@ tls_set_paths(const struct snapshot *snapshot, const char **paths)
 
 		if (pool_verifies_tls(pool) && !span_is_empty(pool->tls_ca))
 			paths[count++] = pool->tls_ca.at;
+		if (logs_in(pool))
+			paths[count++] = pool->auth_password_file.at;
 		if (!shows_certificate(pool))
 			continue;
 		paths[count++] = pool->tls_certificate.at;

@@ -1,7 +1,8 @@
 /*
- * tls_set: what the TLS of one configuration needs from files: certificates with their
- * keys, and authorities. The control thread loads it, all workers make their contexts
- * from it; when a file has changed, a new set takes its place. Frozen.
+ * tls_set: what one configuration needs from files to be secure: certificates with
+ * their keys, authorities, and the logins of pools. The control thread loads it, all
+ * workers make their contexts from it; when a file has changed, a new set takes its
+ * place. Frozen.
  * Owner: reference-counted. Thread: any; loading reads files: the control thread's
  * work. Allocates when loaded.
  */
@@ -12,6 +13,7 @@
 #include "net/tls_authorities.h"
 #include "net/tls_material.h"
 #include "net/tls_tickets.h"
+#include "proxy/smarthost.h"
 
 struct report;
 struct tls_set;
@@ -45,7 +47,12 @@ tls_set_servers(const struct tls_set *set, const struct pool_snapshot *pool);
 struct tls_material *
 tls_set_shown(const struct tls_set *set, const struct pool_snapshot *pool);
 
-/* Advice for what has expired, or will in TLS_SET_WARNING_DAYS. now: since 1970. */
+/* Who we are at the servers; NULL: nobody. */
+struct smarthost *
+tls_set_smarthost(const struct tls_set *set, const struct pool_snapshot *pool);
+
+/* Advice for what has expired, or will in TLS_SET_WARNING_DAYS, and for passwords that
+   anybody could read. now: since 1970. */
 void tls_set_advise(const struct tls_set *set, const struct snapshot *snapshot,
 		    int64_t now, struct report *report);
 

@@ -39,6 +39,7 @@ upstream_free(struct upstream *upstream)
 {
 	buffer_clear(&upstream->input);
 	buffer_clear(&upstream->output);
+	smarthost_unref(upstream->smarthost);
 	server_unref(upstream->server);
 	snapshot_unref(upstream->snapshot);
 	slab_put(&upstream->worker->upstreams, upstream);

@@ -8,6 +8,9 @@
  *                   STARTTLS → HANDSHAKE, IDENTITY, AUTH
  *     any → QUITTING → CLOSED, any → CLOSED
  *
+ * AUTH is the last of it where the pool has a login of its own, or the client has
+ * logged in.
+ *
  * With tls: implicit the handshake comes between the connect and the greeting.
  *
  * Where the pool's identity tells the server who the client is, it tells it of one, and
@@ -63,7 +66,7 @@ enum upstream_state {
 	UPSTREAM_STARTTLS,  /* STARTTLS was sent */
 	UPSTREAM_HANDSHAKE, /* of TLS, or the PROXY header before it is on its way */
 	UPSTREAM_IDENTITY,  /* XCLIENT was sent; EHLO again follows */
-	UPSTREAM_AUTH,      /* the client's credentials are being told */
+	UPSTREAM_AUTH,      /* a login is being said: the client's, or the pool's own */
 	UPSTREAM_LEASED,
 	UPSTREAM_RESETTING, /* an aborted transaction is cleaned up; nobody's yet */
 	UPSTREAM_IDLE,
@@ -85,13 +88,14 @@ struct upstream {
 	struct session *session;        /* whose it is; NULL: anyone's, or disowned */
 	struct list mine;               /* in session->upstreams */
 	struct smtp_extensions extensions;
+	struct smarthost *smarthost; /* a reference while it is said; else NULL */
 	struct buffer output;
 	struct buffer input; /* an unfinished reply */
 	struct timer timer;
 	struct loop_task flush;
 	uint32_t messages;   /* sent over it */
 	uint32_t attributes; /* of XCLIENT, still to be told: enum smtp_attribute */
-	struct sasl_replay replay; /* of the session's credentials */
+	struct sasl_replay replay; /* of the login that is being said */
 	bool personal;             /* told, or to be told, of one client */
 	bool introduced;           /* XCLIENT has begun */
 	bool told_login;           /* XCLIENT says whom the client has logged in as */

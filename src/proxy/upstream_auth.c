@@ -1,10 +1,16 @@
 /*
  * upstream_auth: AUTH towards a server: the lines of it, for a login or for the opening
- * of a connection, and that opening's part. A server that does not take what another
- * one has taken is not used for this client; it may be well all the same.
+ * of a connection, and that opening's part. It is the last of the opening: behind TLS,
+ * and behind XCLIENT, which makes a server forget who has logged in.
+ *
+ * A server that does not take the pool's own login fails like one that cannot be
+ * reached. One that does not take a client's, which another one has taken, is not used
+ * for this client; it may be well all the same.
  */
 #include "proxy/upstream_internal.h"
 
+#include "balance/server_fault.h"
+#include "config/setup.h"
 #include "proxy/session.h"
 
 static enum status
@@ -62,11 +68,19 @@ upstream_replay_answer(struct upstream *upstream)
 
 /* ---- in the opening ---- */
 
+static bool
+pool_has_login(const struct upstream *upstream)
+{
+	return !span_is_empty(upstream->pool->auth_username);
+}
+
 bool
 upstream_must_log_in(const struct upstream *upstream)
 {
-	return upstream->session && login_is_done(upstream->session->login) &&
-	       !upstream->told_login;
+	const struct session *session = upstream->session;
+
+	return pool_has_login(upstream) ||
+	       (session && login_is_done(session->login) && !upstream->told_login);
 }
 
 static void
@@ -78,12 +92,55 @@ refuse_server(struct upstream *upstream, const char *why)
 				  "again"));
 }
 
+static void
+give_up(struct upstream *upstream, const char *why)
+{
+	if (upstream->smarthost)
+		upstream_fail(upstream, SERVER_FAILURE_GREETING, why);
+	else
+		refuse_server(upstream, why);
+}
+
+/* NULL: it was given up. A new password may come while the old one is being said. */
+static const struct sasl_credentials *
+own_credentials(struct upstream *upstream)
+{
+	struct smarthost *smarthost =
+		worker_smarthost(upstream->worker, upstream->pool);
+	const struct sasl_credentials *credentials =
+		smarthost_credentials(smarthost, upstream->extensions.auth);
+	struct endpoint own;
+
+	if (credentials) {
+		upstream->smarthost = smarthost_ref(smarthost);
+		return credentials;
+	}
+	stream_local(&upstream->stream, &own);
+	upstream_fail(upstream, SERVER_FAILURE_GREETING,
+		      setup_note_fault(SETUP_LOGIN_NOWHERE, &setup_login,
+				       upstream->server, &own, NULL));
+	return NULL;
+}
+
+/* NULL: it was given up. */
+static const struct sasl_credentials *
+clients_credentials(struct upstream *upstream)
+{
+	const struct sasl_credentials *credentials =
+		login_credentials(upstream->session->login);
+
+	if (upstream->extensions.auth & credentials->mechanism)
+		return credentials;
+	refuse_server(upstream, "AUTH: does not offer the client's mechanism");
+	return NULL;
+}
+
 /* False: it was lost. */
 static bool
 was_said(struct upstream *upstream, enum status status)
 {
 	if (status == STATUS_INVALID)
-		refuse_server(upstream, "AUTH: asks for more than the client has said");
+		give_up(upstream, "AUTH: asks for more than there is");
 	else if (status != STATUS_OK)
 		upstream_fail(upstream, SERVER_FAILURE_LOST, "out of memory");
 	return status == STATUS_OK;
@@ -93,32 +150,51 @@ void
 upstream_log_in(struct upstream *upstream)
 {
 	const struct sasl_credentials *credentials =
-		login_credentials(upstream->session->login);
+		pool_has_login(upstream) ? own_credentials(upstream)
+					 : clients_credentials(upstream);
 
-	if (!(upstream->extensions.auth & credentials->mechanism)) {
-		refuse_server(upstream, "AUTH: does not offer the client's mechanism");
-		return;
-	}
-	if (was_said(upstream, upstream_replay(upstream, credentials)))
+	if (credentials && was_said(upstream, upstream_replay(upstream, credentials)))
 		upstream->state = UPSTREAM_AUTH;
+}
+
+static void
+take_success(struct upstream *upstream)
+{
+	if (upstream->smarthost)
+		server_clear_fault(upstream->server, SERVER_FAULT_LOGIN);
+	smarthost_unref(upstream->smarthost);
+	upstream->smarthost = NULL;
+	upstream_be_ready(upstream);
+}
+
+/* 421 says that the server goes away, 454 that it can't look just now (RFC 4954 6). */
+static void
+take_refusal(struct upstream *upstream, const struct smtp_reply *reply)
+{
+	char why[UPSTREAM_WHY_MAX];
+
+	upstream_print_why(why, "AUTH", reply);
+	if (upstream->smarthost && smtp_reply_is_permanent(reply))
+		setup_note_login(upstream->server, upstream->pool->auth_username,
+				 reply);
+	if (reply->code == 421)
+		upstream_fail(upstream, SERVER_FAILURE_GREETING, why);
+	else
+		give_up(upstream, why);
 }
 
 void
 upstream_take_auth(struct upstream *upstream, const struct smtp_reply *reply)
 {
-	char why[UPSTREAM_WHY_MAX];
-
-	if (reply->code == 334) {
+	switch (reply->code) {
+	case 235:
+		take_success(upstream);
+		break;
+	case 334:
 		(void)was_said(upstream, upstream_replay_answer(upstream));
-		return;
+		break;
+	default:
+		take_refusal(upstream, reply);
+		break;
 	}
-	if (reply->code == 235) {
-		upstream_be_ready(upstream);
-		return;
-	}
-	upstream_print_why(why, "AUTH", reply);
-	if (reply->code == 421)
-		upstream_fail(upstream, SERVER_FAILURE_GREETING, why);
-	else
-		refuse_server(upstream, why);
 }

@@ -1,7 +1,7 @@
 /*
  * What the files of upstream share: upstream.c (its life, its bytes, who has it),
  * upstream_opening.c (all that is said before it may be used), upstream_tls.c (how TLS
- * comes about) and upstream_auth.c (how the server hears the client's credentials).
+ * comes about) and upstream_auth.c (how the server hears a login).
  */
 #ifndef EVENPOST_PROXY_UPSTREAM_INTERNAL_H
 #define EVENPOST_PROXY_UPSTREAM_INTERNAL_H
@@ -44,8 +44,9 @@ void upstream_be_ready(struct upstream *upstream);
 
 /* ---- upstream_auth.c ---- */
 
-/* The session has logged in, and the server has to hear it. */
+/* The pool has a login, or the session, and the server has to hear it. */
 bool upstream_must_log_in(const struct upstream *upstream);
+/* Says AUTH, or gives up a server that has no mechanism for it. */
 void upstream_log_in(struct upstream *upstream);
 void upstream_take_auth(struct upstream *upstream, const struct smtp_reply *reply);
 

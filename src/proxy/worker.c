@@ -204,6 +204,13 @@ worker_tls_client(const struct worker *worker, const struct pool_snapshot *pool)
 	return worker->tls.clients ? worker->tls.clients[pool->index] : NULL;
 }
 
+struct smarthost *
+worker_smarthost(const struct worker *worker, const struct pool_snapshot *pool)
+{
+	assert(worker->tls.smarthosts && worker->tls.smarthosts[pool->index]);
+	return worker->tls.smarthosts[pool->index];
+}
+
 struct tls_session *
 worker_tls_session(struct worker *worker, const struct server *server,
 		   const struct pool_snapshot *pool)

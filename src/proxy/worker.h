@@ -94,6 +94,9 @@ const struct tls_server *worker_tls_server(const struct worker *worker,
 					   const struct listener_snapshot *listener);
 const struct tls_client *
 worker_tls_client(const struct worker *worker, const struct pool_snapshot *pool);
+/* Who we are at the servers of a pool that has a login. */
+struct smarthost *
+worker_smarthost(const struct worker *worker, const struct pool_snapshot *pool);
 /* Where the last session with the server is kept, to be resumed. */
 struct tls_session *
 worker_tls_session(struct worker *worker, const struct server *server,

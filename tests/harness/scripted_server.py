@@ -4,7 +4,7 @@
     server.on("rcpt", "450 4.2.0 later", "250 2.1.5 Ok")   # first, then for good
     server.on("end", DROP)
 
-Stages: greeting, ehlo, helo, mail, rcpt, data, end (the final dot, or the last chunk),
+Stages: greeting, ehlo, helo, auth (AUTH, and each line behind a 334), mail, rcpt, data, end (the final dot, or the last chunk),
 bdat (a chunk that is not the last), rset, noop, vrfy, quit, xclient, xforward,
 starttls, other, and two that have no command: body, after body_octets of a message have
 come, and handshake, before a TLS handshake. With tls=CONTEXT the server offers STARTTLS,
@@ -84,6 +84,7 @@ EXTENSIONS = (
 _DEFAULTS = {
     "greeting": "220 scripted.test ESMTP",
     "helo": "250 scripted.test",
+    "auth": "235 2.7.0 welcome",
     "mail": "250 2.1.0 Ok",
     "rcpt": "250 2.1.5 Ok",
     "data": "354 go ahead",
@@ -178,6 +179,10 @@ class Connection(socketserver.BaseRequestHandler):
             return
         self._forget_envelope()
         self._begin_tls()
+
+    def _serve_auth(self, _):
+        while self._act("auth").startswith(b"334"):
+            self.commands.append(self._read_line().decode().rstrip("\r\n"))
 
     def _serve_mail(self, argument):
         if self._act("mail").startswith(b"2"):

@@ -680,6 +680,11 @@ static const struct row {
 	 POOL "    tls: may\n    auth: {username: u, password-file: /p}\n",
 	 "6:11: pools.p.auth: advice: the password may go in clear: tls is may. Say "
 	 "verify\n"},
+	{"a probe that does not log in",
+	 POOL "    tls: require\n    health: {probe: mail}\n"
+	      "    auth: {username: u, password-file: /p}\n",
+	 "6:21: pools.p.health.probe: advice: probes do not log in (auth), and a "
+	 "server that wants a login may refuse them: all are down then. Say ehlo\n"},
 	{"a hash of who logs in where nobody does",
 	 POOL "    balance: hash\n    hash-on: user\n",
 	 "6:14: pools.p.hash-on: advice: nobody logs in at listener in (auth: off): "

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define DAY 86400
 
@@ -133,6 +134,16 @@ static const struct row {
 	       "  tls-ca: /nowhere}}\n",
 	 ""},
 
+	{"a login",
+	 CLEAR "pools: {p: {servers: {s: h.example:25},\n"
+	       "  auth: {username: u, password-file: $password}}}\n",
+	 ""},
+
+	{"no password",
+	 CLEAR "pools: {p: {servers: {s: h.example:25},\n"
+	       "  auth: {username: u, password-file: $empty.pem}}}\n",
+	 "f:3:38: pools.p.auth.password-file: $empty.pem: there is no password in its "
+	 "first line\n"},
 	{"no certificate",
 	 "tls: {certificates: [{certificate: $nowhere.pem, key: $mx.key}]}\n" OFFER
 		 POOL,
@@ -302,19 +313,20 @@ static void
 all_files_are_named(void **state)
 {
 	static const char *const expected[] = {"/c", "/k", "/t", "/a",
-					       "/b", "/d", "/e"};
+					       "/b", "/p", "/d", "/e"};
 	struct snapshot *snapshot = read_snapshot(
 		"tls: {certificates: [{certificate: /c, key: /k}], ticket-keys: /t}\n"
 		"listeners: {in: {bind: 127.0.0.1:26, pool: p, tls: offer,\n"
 		"  client-certificates: {ca: /a, verify: required}}}\n"
 		"pools: {p: {servers: {s: h.example:25}, tls: verify, tls-ca: /b,\n"
-		"  tls-certificate: /d, tls-key: /e}}\n");
+		"  tls-certificate: /d, tls-key: /e,\n"
+		"  auth: {username: u, password-file: /p}}}\n");
 	const char *paths[16];
 
 	(void)state;
 	assert_true(tls_set_paths_max(snapshot) <= 16);
-	assert_int_equal(tls_set_paths(snapshot, paths), 7);
-	for (size_t i = 0; i < 7; i++)
+	assert_int_equal(tls_set_paths(snapshot, paths), 8);
+	for (size_t i = 0; i < 8; i++)
 		assert_string_equal(paths[i], expected[i]);
 	snapshot_unref(snapshot);
 }
@@ -363,6 +375,17 @@ an_end_towards_servers_is_told_too(void **state)
 		      pki_end(), 1, "f:3:20: pools.p.tls-certificate: advice: ");
 }
 
+static void
+a_password_for_everybody_is_told(void **state)
+{
+	(void)state;
+	pki_write("exposed", "secret\n", 7);
+	assert_int_equal(chmod(pki_path("exposed"), 0644), 0);
+	assert_advice(CLEAR "pools: {p: {servers: {s: h.example:25},\n"
+			    "  auth: {username: u, password-file: $exposed}}}\n",
+		      pki_end(), 1, "f:3:38: pools.p.auth.password-file: advice: ");
+}
+
 int
 main(void)
 {
@@ -373,6 +396,7 @@ main(void)
 		cmocka_unit_test(all_files_are_named),
 		cmocka_unit_test(an_end_is_told_in_time),
 		cmocka_unit_test(an_end_towards_servers_is_told_too),
+		cmocka_unit_test(a_password_for_everybody_is_told),
 	};
 	int failed;
 
@@ -380,6 +404,8 @@ main(void)
 		return 1;
 	pki_write("two.keys", (char[2 * TLS_TICKETS_KEY_SIZE]){0},
 		  2 * TLS_TICKETS_KEY_SIZE);
+	pki_write("password", "secret\n", 7);
+	assert_int_equal(chmod(pki_path("password"), 0600), 0);
 	failed = ROWS_RUN(rows, loads) +
 		 cmocka_run_group_tests_name("tls set", tests, NULL, NULL);
 	pki_close(NULL);

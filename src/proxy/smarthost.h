@@ -1,0 +1,41 @@
+/*
+ * smarthost: who evenpost itself is at the servers of a pool that wants a login, and
+ * the password that proves it, from a file. Ready to be said in each mechanism that we
+ * speak, in memory that is locked, and wiped with the last reference. Frozen. Owner:
+ * reference-counted. Thread: any; loading reads a file: the control thread's work.
+ * Allocates when loaded.
+ */
+#ifndef EVENPOST_PROXY_SMARTHOST_H
+#define EVENPOST_PROXY_SMARTHOST_H
+
+#include "config/snapshot.h"
+#include "smtp/sasl.h"
+
+struct smarthost;
+
+/* A path, and what is wrong with it. */
+#define SMARTHOST_FAULT_MAX 512
+
+/*
+ * Of a pool that has one. The password is the first line of its file without its end.
+ * STATUS_INVALID, STATUS_NO_MEMORY, STATUS_SYSTEM: fault says why, and has nothing of
+ * what is in the file.
+ */
+MUST_CHECK enum status
+smarthost_load(struct smarthost **smarthost, const struct pool_snapshot *pool,
+	       char fault[SMARTHOST_FAULT_MAX]);
+struct smarthost *smarthost_ref(struct smarthost *smarthost);
+/* NULL is ignored. */
+void smarthost_unref(struct smarthost *smarthost);
+
+/* Whether more than its owner and a group of his could read the file. */
+bool smarthost_is_exposed(const struct smarthost *smarthost);
+
+/*
+ * For a server that offers these mechanisms: PLAIN, else LOGIN; NULL: it has neither.
+ * They last as long as it does.
+ */
+const struct sasl_credentials *
+smarthost_credentials(const struct smarthost *smarthost, uint32_t offered);
+
+#endif

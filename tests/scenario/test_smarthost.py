@@ -1,0 +1,185 @@
+"""evenpost's own login at the servers of a pool (pools.*.auth)."""
+
+import base64
+import os
+
+import pytest
+
+from harness.raw_client import RawClient
+from harness.scripted_server import EXTENSIONS
+from harness.waiting import wait_until
+
+USER, PASSWORD = "hub@evenpost.test", "correct horse"
+PLAIN = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
+NAME = base64.b64encode(USER.encode()).decode()
+SECRET = base64.b64encode(PASSWORD.encode()).decode()
+REFUSAL = "535 5.7.8 authentication failed"
+
+
+@pytest.fixture
+def password(scratch):
+    """The password file, and a function that puts another one in its place."""
+    file = scratch / "password"
+
+    def put(text):
+        fresh = scratch / "password.new"
+        fresh.write_text(f"{text}\n")
+        fresh.chmod(0o600)
+        os.replace(fresh, file)
+
+    put(PASSWORD)
+    return file, put
+
+
+@pytest.fixture
+def start(evenpost_before, password):
+    def begin(*servers, **pool):
+        auth = {"username": USER, "password-file": str(password[0])}
+        return evenpost_before(*servers, pool={"auth": auth, **pool})
+
+    return begin
+
+
+def offering(mechanisms):
+    return {"extensions": (*EXTENSIONS, f"AUTH {mechanisms}")}
+
+
+def send_message(evenpost, expected=250):
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        client.command("MAIL FROM:<ann@a.example>", 250)
+        if client.command("RCPT TO:<bob@b.example>").code != 250:
+            assert expected != 250
+            return
+        client.command("DATA", 354)
+        client.send(b"Subject: a\r\n\r\nb\r\n.\r\n")
+        client.expect(expected)
+
+
+def spoken(server):
+    """What the connection that carried the first mail began with."""
+    (visit,) = [c for c in server.connections if any("AUTH" in x for x in c.commands)]
+    return visit.commands
+
+
+def fault(evenpost):
+    (line,) = evenpost.wait_event("fault")
+    return line["why"]
+
+
+def assert_no_secret(evenpost):
+    log = evenpost.program.log()
+    for secret in (PASSWORD, SECRET, PLAIN):
+        assert secret not in log
+
+
+@pytest.mark.parametrize(
+    ("mechanisms", "replies", "lines"),
+    [
+        ("PLAIN", [], [f"AUTH PLAIN {PLAIN}"]),
+        ("CRAM-MD5 LOGIN PLAIN", [], [f"AUTH PLAIN {PLAIN}"]),
+        ("LOGIN", ["334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6"], ["AUTH LOGIN", NAME, SECRET]),
+        ("PLAIN", ["334 "], [f"AUTH PLAIN {PLAIN}", "*"]),
+    ],
+    ids=["plain", "the best of several", "login", "asked for more"],
+)
+def test_what_is_said(start, scripted_servers, mechanisms, replies, lines):
+    (server,) = scripted_servers(**offering(mechanisms))
+    server.on("auth", *replies, "235 2.7.0 welcome")
+    evenpost = start(server)
+    send_message(evenpost)
+    assert spoken(server)[: len(lines) + 1] == ["EHLO evenpost.test", *lines]
+    assert spoken(server)[len(lines) + 1].startswith("MAIL FROM")
+    assert_no_secret(evenpost)
+
+
+def test_once_a_connection(start, scripted_servers):
+    (server,) = scripted_servers(**offering("PLAIN"))
+    evenpost = start(server)
+    send_message(evenpost)
+    send_message(evenpost)
+    assert len([c for c in server.commands() if c.startswith("AUTH")]) <= 2
+    wait_until(lambda: len(server.accepted()) == 2, "two messages")
+
+
+def test_behind_xclient(start, scripted_servers):
+    attributes = "XCLIENT NAME ADDR PORT PROTO HELO LOGIN"
+    (server,) = scripted_servers(extensions=(*EXTENSIONS, attributes, "AUTH PLAIN"))
+    evenpost = start(server, identity="xclient")
+    send_message(evenpost)
+    verbs = [line.split()[0] for line in spoken(server)]
+    assert verbs.index("AUTH") > max(n for n, v in enumerate(verbs) if v == "XCLIENT")
+    assert verbs[verbs.index("AUTH") - 1] == "EHLO"
+
+
+def test_refused(start, scripted_servers):
+    bad, good = scripted_servers(2, **offering("PLAIN"))
+    bad.on("auth", REFUSAL)
+    evenpost = start(bad, good)
+    for _ in range(4):
+        send_message(evenpost)
+    wait_until(lambda: len(good.accepted()) == 4, "four messages")
+    assert not bad.messages
+    assert fault(evenpost) == (
+        f"s1 refuses the login of {USER}: set auth.username and the password in "
+        f"auth.password-file right ({REFUSAL})"
+    )
+    assert_no_secret(evenpost)
+
+
+def test_refused_by_all(start, scripted_servers):
+    (server,) = scripted_servers(**offering("PLAIN"))
+    server.on("auth", REFUSAL)
+    evenpost = start(server)
+    send_message(evenpost, expected=451)
+    assert evenpost.wait_event("reject")[0]["reply"].startswith("451")
+    assert not server.messages
+
+
+@pytest.mark.parametrize("reply", ["454 4.7.0 not now", "421 4.3.2 going down"])
+def test_a_passing_refusal_is_no_fault(start, scripted_servers, reply):
+    bad, good = scripted_servers(2, **offering("PLAIN"))
+    bad.on("auth", reply)
+    evenpost = start(bad, good)
+    for _ in range(2):
+        send_message(evenpost)
+    wait_until(lambda: len(good.accepted()) == 2, "two messages")
+    assert not evenpost.log_events("fault")
+
+
+@pytest.mark.parametrize("mechanisms", ["CRAM-MD5", None])
+def test_not_offered(start, scripted_servers, mechanisms):
+    offer = offering(mechanisms) if mechanisms else {}
+    bad, good = *scripted_servers(**offer), *scripted_servers(**offering("LOGIN"))
+    good.on("auth", "334 ", "334 ", "235 welcome", "334 ", "334 ", "235 welcome")
+    evenpost = start(bad, good)
+    for _ in range(2):
+        send_message(evenpost)
+    assert not bad.messages
+    assert fault(evenpost).startswith(
+        "s1 does not offer AUTH PLAIN or LOGIN to 127.0.0.1: let it offer them to us"
+    )
+
+
+def test_a_new_password(start, scripted_servers, password):
+    (server,) = scripted_servers(**offering("PLAIN"))
+    server.on("auth", REFUSAL)
+    evenpost = start(server)
+    send_message(evenpost, expected=451)
+    password[1]("battery staple")
+    evenpost.wait_event("tls", why="certificates taken over")
+    server.on("auth", "235 2.7.0 welcome")
+    send_message(evenpost)
+    again = base64.b64encode(f"\0{USER}\0battery staple".encode()).decode()
+    assert f"AUTH PLAIN {again}" in server.commands()
+    wait_until(
+        lambda: [e for e in evenpost.log_events("fault") if e["why"] == "mended"],
+        "the end of the fault",
+    )
+
+
+def test_a_password_that_all_can_read(start, scripted_servers, password):
+    password[0].chmod(0o644)
+    evenpost = start(*scripted_servers(**offering("PLAIN")))
+    (line,) = evenpost.wait_event("tls", level="warning")
+    assert line["why"].endswith("every user of this machine can read or write it")
