@@ -1,15 +1,18 @@
-"""Logins that Postfix checks by asking Dovecot: evenpost's own."""
+"""Logins: of clients, which two Postfix check by asking Dovecot; and evenpost's own."""
 
 import base64
 import hashlib
 import hmac
+import json
 import smtplib
+import ssl
 
 import pytest
 
+from clients import HERE, run_client, to_lines
 from harness.authenticating import USERS, Authenticator, AuthenticatingPostfix
 from harness.evenpost import Evenpost, configure_pool
-from harness.mail import body_of, make_message
+from harness.mail import body_of, dot_stuffed, make_message
 from harness.pki import Authority
 from harness.raw_client import RawClient
 from harness.waiting import wait_until
@@ -154,3 +157,179 @@ def test_smart_host_refuses(scratch, postfixes):
         assert "wrong" not in evenpost.program.log()
     finally:
         evenpost.stop()
+
+
+# Clients' logins.
+
+
+@pytest.fixture(scope="module")
+def evenpost(postfixes, session_scratch, authority):
+    pair = authority.issue("localhost", file="clients")
+    made = Evenpost(
+        session_scratch,
+        {
+            "both": configure_pool(
+                {server.name: server.address for server in postfixes},
+                **verified(authority),
+            )
+        },
+        {"submission": {"tls": "offer", "auth": "relay", "auth-failures": "off"}},
+        name="auth",
+        tls={"certificates": [pair.as_setting()]},
+    )
+    yield made.start()
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def strict_evenpost(strict_postfix, session_scratch, authority):
+    pair = authority.issue("localhost", file="strict-clients")
+    made = Evenpost(
+        session_scratch,
+        {
+            "strict": configure_pool(
+                {"strict": strict_postfix.address}, **verified(authority)
+            )
+        },
+        {"submission": {"tls": "offer", "auth": "relay"}},
+        name="strict-auth",
+        tls={"certificates": [pair.as_setting()]},
+    )
+    yield made.start()
+    made.stop()
+
+
+def by_smtplib(port, authority, password, mechanism, message):
+    context = ssl.create_default_context(cafile=authority.file)
+    with smtplib.SMTP("localhost", port, timeout=_LIMIT) as client:
+        client.starttls(context=context)
+        client.ehlo()
+        client.user, client.password = "ann", password
+        method = getattr(client, f"auth_{mechanism.lower().replace('-', '_')}")
+        client.auth(mechanism, method)
+        client.sendmail("ann@a.example", ["bob@b.example"], message)
+
+
+def by_swaks(port, authority, password, mechanism, message):
+    run_client(
+        ["swaks", "--server=localhost", f"--port={port}", "--from=ann@a.example"]
+        + ["--to=bob@b.example", "--data=-", "--no-data-fixup", "--suppress-data"]
+        + ["--tls", "--tls-verify", f"--tls-ca-path={authority.file}"]
+        + [f"--auth={mechanism}", "--auth-user=ann", f"--auth-password={password}"],
+        dot_stuffed(message).removesuffix(b"\r\n"),
+    )
+
+
+def by_curl(port, authority, password, mechanism, message):
+    run_client(
+        ["curl", "--silent", "--show-error", "--ssl-reqd", "--cacert", authority.file]
+        + ["--mail-from", "ann@a.example", "--mail-rcpt", "bob@b.example"]
+        + ["--user", f"ann:{password}", "--login-options", f"AUTH={mechanism}"]
+        + ["--upload-file", "-", f"smtp://localhost:{port}/client.example"],
+        message,
+    )
+
+
+def by_msmtp(port, authority, password, mechanism, message):
+    run_client(
+        ["msmtp", "--file=/dev/null", "--host=localhost", f"--port={port}"]
+        + ["--from=ann@a.example", "--set-date-header=off", "--set-from-header=off"]
+        + ["--tls=on", "--tls-starttls=on", f"--tls-trust-file={authority.file}"]
+        + [f"--auth={mechanism.lower()}", "--user=ann"]
+        + [f"--passwordeval=echo '{password}'", "--", "bob@b.example"],
+        to_lines(message),
+    )
+
+
+def by_nodemailer(port, authority, password, mechanism, message):
+    envelope = json.dumps({"from": "ann@a.example", "to": ["bob@b.example"]})
+    auth = json.dumps({"user": "ann", "pass": password, "method": mechanism})
+    run_client(
+        ["node", HERE / "nodemailer_send.js", port, envelope, "starttls"]
+        + [authority.file, auth],
+        message,
+    )
+
+
+_CLIENTS = {
+    "smtplib": by_smtplib,
+    "swaks": by_swaks,
+    "curl": by_curl,
+    "msmtp": by_msmtp,
+    "nodemailer": by_nodemailer,
+}
+
+
+def logins(servers):
+    return [login for server in servers for login in server.logins()]
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+@pytest.mark.parametrize("client", _CLIENTS)
+def test_clients_log_in(evenpost, postfixes, authority, client, mechanism):
+    number = f"auth-{client}-{mechanism}"
+    message = make_message(number, _BODY)
+    before = logins(postfixes).count((mechanism, "ann"))
+    _CLIENTS[client](evenpost.port, authority, USERS["ann"], mechanism, message)
+    (stored,) = wait_until(
+        lambda: [m for server in postfixes for m in server.mail.numbered(number)],
+        "the message",
+    )
+    assert stored.body == body_of(message)
+    assert logins(postfixes).count((mechanism, "ann")) == before + 1
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_one_session_is_shared_evenly(evenpost, postfixes, authority, mechanism):
+    before = [server.logins().count((mechanism, "ann")) for server in postfixes]
+    context = ssl.create_default_context(cafile=authority.file)
+    with smtplib.SMTP("localhost", evenpost.port, timeout=_LIMIT) as client:
+        client.starttls(context=context)
+        client.ehlo()
+        client.user, client.password = "ann", USERS["ann"]
+        client.auth(mechanism, getattr(client, f"auth_{mechanism.lower()}"))
+        for number in range(10):
+            message = make_message(f"even-{mechanism}-{number}", _BODY)
+            client.sendmail("ann@a.example", ["bob@b.example"], message)
+    after = [server.logins().count((mechanism, "ann")) for server in postfixes]
+    assert [new - old for new, old in zip(after, before)] == [5, 5]
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+def test_a_wrong_password_is_refused_in_the_servers_words(
+    evenpost, authority, mechanism
+):
+    with pytest.raises(smtplib.SMTPAuthenticationError) as refused:
+        by_smtplib(evenpost.port, authority, "wrong", mechanism, b"")
+    assert refused.value.smtp_code == 535
+    assert refused.value.smtp_error.startswith(b"5.7.8 Error: authentication failed")
+
+
+def test_nothing_that_shows_the_password_is_offered_in_clear(evenpost):
+    with RawClient(evenpost.port) as client:
+        assert client.hello().get("AUTH", "") == "CRAM-MD5"
+        client.command(f"AUTH PLAIN {plain('ann', USERS['ann'])}", 538)
+
+
+def test_who_has_not_logged_in_is_the_servers_to_refuse(evenpost):
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        client.command("MAIL FROM:<ann@a.example>", 250)
+        client.command("RCPT TO:<bob@b.example>", 554)
+
+
+def test_servers_that_offer_it_in_tls_alone(strict_evenpost, strict_postfix, authority):
+    message = make_message("auth-strict", _BODY)
+    by_smtplib(strict_evenpost.port, authority, USERS["ann"], "PLAIN", message)
+    wait_until(lambda: strict_postfix.mail.numbered("auth-strict"), "the message")
+    assert ("PLAIN", "ann") in strict_postfix.logins()
+
+
+def test_the_log_has_the_user_and_no_secret(evenpost, authority):
+    message = make_message("auth-log", _BODY)
+    by_smtplib(evenpost.port, authority, USERS["ann"], "PLAIN", message)
+    lines = evenpost.wait_event("message", user="ann")
+    assert lines
+    log = evenpost.program.log()
+    for secret in (USERS["ann"], plain("ann", USERS["ann"])):
+        assert secret not in log
