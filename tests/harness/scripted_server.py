@@ -4,8 +4,9 @@
     server.on("rcpt", "450 4.2.0 later", "250 2.1.5 Ok")   # first, then for good
     server.on("end", DROP)
 
-Stages: greeting, ehlo, helo, auth (AUTH, and each line behind a 334), mail, rcpt, data, end (the final dot, or the last chunk),
-bdat (a chunk that is not the last), rset, noop, vrfy, quit, xclient, xforward,
+Stages: greeting, ehlo, helo, auth (the last word of an AUTH), mail, rcpt, data,
+end (the final dot, or the last chunk), bdat (a chunk that is not the last), rset,
+noop, vrfy, quit, xclient, xforward,
 starttls, other, and two that have no command: body, after body_octets of a message have
 come, and handshake, before a TLS handshake. With tls=CONTEXT the server offers STARTTLS,
 or speaks TLS from the first byte with implicit=True. An action is a reply (text; lines are joined
@@ -84,7 +85,6 @@ EXTENSIONS = (
 _DEFAULTS = {
     "greeting": "220 scripted.test ESMTP",
     "helo": "250 scripted.test",
-    "auth": "235 2.7.0 welcome",
     "mail": "250 2.1.0 Ok",
     "rcpt": "250 2.1.5 Ok",
     "data": "354 go ahead",
@@ -180,10 +180,6 @@ class Connection(socketserver.BaseRequestHandler):
         self._forget_envelope()
         self._begin_tls()
 
-    def _serve_auth(self, _):
-        while self._act("auth").startswith(b"334"):
-            self.commands.append(self._read_line().decode().rstrip("\r\n"))
-
     def _serve_mail(self, argument):
         if self._act("mail").startswith(b"2"):
             self._forget_envelope()
@@ -204,18 +200,28 @@ class Connection(socketserver.BaseRequestHandler):
         good = check()
         self.script.logins.append(self.login)
         if self.script.has_action("auth"):
-            self.login.reply = self._act("auth")
+            self.login.reply = self._act_on_auth()
         else:
             self.login.reply = self._answer("235 2.7.0 welcome" if good else LOGIN_FAILED)
         if self.login.accepted:
             self.user = self.login.user
 
+    def _act_on_auth(self):
+        """Whatever the check has said; a 334 asks for one more line."""
+        while (reply := self._act("auth")).startswith(b"334"):
+            self._take_response()
+        return reply
+
+    def _take_response(self):
+        line = self._read_line().decode().rstrip("\r\n")
+        self.commands.append(line)
+        self.login.responses.append(line)
+
     def _response(self, number, challenge=b""):
         """The client's response, asked for unless it came with AUTH."""
         if number == len(self.login.responses):
             self._answer(f"334 {base64.b64encode(challenge).decode()}")
-            line = self._read_line().decode().rstrip("\r\n")
-            self.login.responses.append(line)
+            self._take_response()
         return base64.b64decode(self.login.responses[number])
 
     def _is_right(self, user, password):
