@@ -13,16 +13,14 @@ advise_no_effect(const struct section *listener, struct report *report)
 			       "has no effect: auth is off");
 }
 
-/* What shows the secret is offered in TLS alone, and nearly all clients want that. */
 static void
 advise_relay(const struct section *listener, struct report *report)
 {
 	if (section_says(listener, "auth", "relay") &&
 	    section_says(listener, "tls", "off"))
 		section_advice(listener, "auth", report,
-			       "without TLS clients are offered no more than CRAM-MD5 "
-			       "and its like, and those only where all servers have "
-			       "them. Say tls: offer, or relay-insecure");
+			       "has no effect: AUTH is offered in TLS alone. Say tls: "
+			       "offer, or relay-insecure");
 }
 
 static void

@@ -141,9 +141,8 @@ const struct key keys[] = {
 		 "words that the servers guard themselves."},
 	{SECTION_LISTENER, "auth", VALUE_CHOICE, .words = "off|relay|relay-insecure",
 	 .fallback = "off",
-	 .help = "relay: AUTH is offered, and checked by the server that is chosen; without "
-		 "TLS no mechanism that shows the secret (PLAIN, LOGIN, XOAUTH2, "
-		 "OAUTHBEARER). relay-insecure: those too."},
+	 .help = "relay: AUTH is offered to clients with TLS, and checked by the server "
+		 "that is chosen. relay-insecure: in clear too."},
 	{SECTION_LISTENER, "auth-failures", VALUE_RATE, .words = "off", .fallback = "20/h",
 	 .help = "Logins that fail per client address (IPv6: per /64); past them AUTH is "
 		 "refused."},

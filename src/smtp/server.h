@@ -64,7 +64,7 @@ struct smtp_server_options {
 	bool lmtp;                /* LHLO instead of EHLO; not used yet by listeners */
 	enum smtp_tls_policy tls; /* by STARTTLS */
 	bool auth;                /* what is offered, smtp_server_hello() says */
-	bool auth_needs_tls;      /* those mechanisms that show the secret */
+	bool auth_needs_tls;      /* in clear no mechanism is offered */
 };
 
 enum smtp_server_state {

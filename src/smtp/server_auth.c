@@ -13,8 +13,8 @@ static const struct smtp_fault bad_syntax = {
 	SMTP_REFUSAL_SYNTAX, SPAN("501 5.5.4 Syntax: AUTH mechanism [response]")};
 static const struct smtp_fault not_offered = {SMTP_REFUSAL_UNKNOWN_COMMAND,
 					      SPAN("502 5.5.1 AUTH is not offered")};
-static const struct smtp_fault needs_tls = {
-	SMTP_REFUSAL_TLS, SPAN("538 5.7.11 This mechanism needs TLS")};
+static const struct smtp_fault needs_tls = {SMTP_REFUSAL_TLS,
+					    SPAN("538 5.7.11 AUTH needs TLS")};
 static const struct smtp_fault unknown_mechanism = {
 	SMTP_REFUSAL_AUTH, SPAN("504 5.5.4 Mechanism unknown or not offered")};
 static const struct smtp_fault bad_base64 = {SMTP_REFUSAL_SYNTAX,
@@ -25,10 +25,9 @@ static const struct smtp_fault no_fault;
 
 /* A mechanism that was not offered. */
 static struct smtp_fault
-mechanism_fault(const struct smtp_server *server, uint32_t mechanism)
+mechanism_fault(const struct smtp_server *server)
 {
-	if (mechanism & SASL_REPLAYABLE && server->options->auth_needs_tls &&
-	    !server->encrypted)
+	if (smtp_server_lacks_tls_for_auth(server))
 		return needs_tls;
 	return server->offered.auth ? unknown_mechanism : not_offered;
 }
@@ -47,7 +46,7 @@ read_auth(const struct smtp_server *server, struct span argument, uint32_t *mech
 		return bad_syntax;
 	*mechanism = sasl_mechanism_find(name);
 	if (!(*mechanism & server->offered.auth))
-		return mechanism_fault(server, *mechanism);
+		return mechanism_fault(server);
 	return base64_is_valid(*initial) ? no_fault : bad_base64;
 }
 

@@ -58,6 +58,7 @@ void smtp_server_void_transaction(struct smtp_server *server);
 void smtp_obey_starttls(struct smtp_server *server, const struct smtp_command *command,
 			struct smtp_event *event);
 bool smtp_server_lacks_tls(const struct smtp_server *server);
+bool smtp_server_lacks_tls_for_auth(const struct smtp_server *server);
 extern const struct smtp_fault smtp_server_no_tls;
 void smtp_server_settle_starttls(struct smtp_server *server, unsigned code);
 struct smtp_extensions

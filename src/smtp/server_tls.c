@@ -16,6 +16,12 @@ smtp_server_lacks_tls(const struct smtp_server *server)
 	return server->options->tls == SMTP_TLS_REQUIRED && !server->encrypted;
 }
 
+bool
+smtp_server_lacks_tls_for_auth(const struct smtp_server *server)
+{
+	return server->options->auth_needs_tls && !server->encrypted;
+}
+
 struct smtp_extensions
 smtp_server_offerable(const struct smtp_server *server, struct smtp_extensions offered)
 {
@@ -25,10 +31,9 @@ smtp_server_offerable(const struct smtp_server *server, struct smtp_extensions o
 		offered.set &= ~(uint32_t)SMTP_STARTTLS;
 	else if (options->tls != SMTP_TLS_OFF)
 		offered.set |= SMTP_STARTTLS;
-	if (smtp_server_lacks_tls(server) || !options->auth)
+	if (smtp_server_lacks_tls(server) || smtp_server_lacks_tls_for_auth(server) ||
+	    !options->auth)
 		offered.auth = 0;
-	else if (options->auth_needs_tls && !server->encrypted)
-		offered.auth &= ~(uint32_t)SASL_REPLAYABLE;
 	if (offered.auth == 0)
 		offered.set &= ~(uint32_t)SMTP_AUTH;
 	return offered;

@@ -305,9 +305,9 @@ def test_a_wrong_password_is_refused_in_the_servers_words(
     assert refused.value.smtp_error.startswith(b"5.7.8 Error: authentication failed")
 
 
-def test_nothing_that_shows_the_password_is_offered_in_clear(evenpost):
+def test_auth_is_not_offered_in_clear(evenpost):
     with RawClient(evenpost.port) as client:
-        assert client.hello().get("AUTH", "") == "CRAM-MD5"
+        assert "AUTH" not in client.hello()
         client.command(f"AUTH PLAIN {plain('ann', USERS['ann'])}", 538)
 
 

@@ -652,11 +652,9 @@ static const struct row {
 		    "    client-certificates: {ca: /a, verify: required}\n",
 	 "8:43: listeners.in.client-certificates.verify: advice: a client that does "
 	 "not begin TLS gets in without a certificate. Say tls: require\n"},
-	{"logins that few clients could do", LISTENER "    auth: relay\n",
-	 "6:11: listeners.in.auth: advice: without TLS clients are offered no more "
-	 "than "
-	 "CRAM-MD5 and its like, and those only where all servers have them. Say tls: "
-	 "offer, or relay-insecure\n"},
+	{"logins that no client could do", LISTENER "    auth: relay\n",
+	 "6:11: listeners.in.auth: advice: has no effect: AUTH is offered in TLS "
+	 "alone. Say tls: offer, or relay-insecure\n"},
 	{"logins in clear where there is nothing in clear",
 	 ENCRYPTING "    tls: require\n    auth: relay-insecure\n",
 	 "8:11: listeners.in.auth: advice: is no other than relay: with tls: require "
