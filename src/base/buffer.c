@@ -16,10 +16,24 @@ buffer_init(struct buffer *buffer, uint32_t cap)
 }
 
 void
+buffer_keep_secret(struct buffer *buffer)
+{
+	buffer->secret = true;
+}
+
+static void
+give_storage_back(struct buffer *buffer)
+{
+	if (buffer->secret && buffer->storage)
+		explicit_bzero(buffer->storage, buffer->capacity);
+	free(buffer->storage);
+}
+
+void
 buffer_clear(struct buffer *buffer)
 {
-	free(buffer->storage);
-	buffer_init(buffer, buffer->cap);
+	give_storage_back(buffer);
+	*buffer = (struct buffer){.cap = buffer->cap, .secret = buffer->secret};
 }
 
 static size_t
@@ -74,7 +88,7 @@ make_room(struct buffer *buffer, size_t count)
 	if (!storage)
 		return STATUS_NO_MEMORY;
 	move_to_front(buffer, storage);
-	free(buffer->storage);
+	give_storage_back(buffer);
 	buffer->storage = storage;
 	buffer->capacity = capacity;
 	return STATUS_OK;

@@ -18,10 +18,14 @@ struct buffer {
 	uint32_t end;      /* behind the last byte */
 	uint32_t capacity; /* bytes of storage */
 	uint32_t cap;      /* never holds more than this many bytes */
+	bool secret;       /* the storage is wiped before it is given back */
 };
 
 /* cap: bytes, 1 to 2^31. */
 void buffer_init(struct buffer *buffer, uint32_t cap);
+
+/* From now on it may hold what nobody may find later, in the memory that it had. */
+void buffer_keep_secret(struct buffer *buffer);
 
 /* Gives the storage back; the buffer is empty and usable again. */
 void buffer_clear(struct buffer *buffer);

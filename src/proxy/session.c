@@ -232,24 +232,14 @@ take_events(struct session *session, struct span *input)
 		transaction_push(session->transaction);
 }
 
-/* Leaves nothing of what a client has said to prove who it is. */
-static void
-wipe(const struct session *session, struct span bytes)
-{
-	if (session->smtp.state == SMTP_STATE_AUTH)
-		explicit_bzero((void *)bytes.at, bytes.length);
-}
-
 static void
 take_kept_input(struct session *session)
 {
 	struct span input = buffer_span(&session->input);
-	struct span taken = input;
+	size_t before = input.length;
 
 	take_events(session, &input);
-	taken.length -= input.length;
-	wipe(session, taken);
-	buffer_consume(&session->input, taken.length);
+	buffer_consume(&session->input, before - input.length);
 }
 
 static bool
@@ -297,6 +287,14 @@ may_read(const struct session *session)
 	       stream_is_readable(&session->stream);
 }
 
+/* Leaves nothing of what a client has said to prove who it is. */
+static void
+wipe_scratch(const struct session *session, size_t count)
+{
+	if (session->smtp.state == SMTP_STATE_AUTH)
+		explicit_bzero(session->worker->scratch, count);
+}
+
 /* One read; false when there was nothing. */
 static bool
 read_once(struct session *session)
@@ -307,7 +305,7 @@ read_once(struct session *session)
 	switch (stream_read(&session->stream, scratch, LIMIT_READ, &count)) {
 	case STATUS_OK:
 		take_input(session, span_of(scratch, count));
-		wipe(session, span_of(scratch, count));
+		wipe_scratch(session, count);
 		return true;
 	case STATUS_AGAIN:
 		return false;
@@ -593,6 +591,8 @@ begin(struct session *session, int fd)
 
 	smtp_server_init(&session->smtp, &session->listener->smtp);
 	buffer_init(&session->input, LIMIT_SESSION_INPUT);
+	if (session->listener->smtp.auth)
+		buffer_keep_secret(&session->input);
 	timer_init(&session->timer, on_timeout);
 	session->pump.run = pump_later;
 	session->started = worker->loop.now;

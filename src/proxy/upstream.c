@@ -325,11 +325,7 @@ wrote(struct upstream *upstream, size_t count)
 
 	if (commands > count)
 		commands = count;
-	if (upstream->secretive)
-		explicit_bzero((void *)buffer_span(&upstream->output).at, commands);
 	buffer_consume(&upstream->output, commands);
-	if (buffer_is_empty(&upstream->output))
-		upstream->secretive = false;
 	if (has_content(upstream))
 		upstream->holder->calls->wrote(upstream->holder, count - commands);
 }

@@ -100,7 +100,6 @@ struct upstream {
 	bool introduced;           /* XCLIENT has begun */
 	bool told_login;           /* XCLIENT says whom the client has logged in as */
 	bool bound;      /* its client's login is good here alone: it is kept */
-	bool secretive;  /* output holds credentials: wiped behind the kernel */
 	bool in_clear;   /* it goes without TLS, which the pool may have */
 	bool reused;     /* the lease began on a warm connection */
 	bool answered;   /* a reply came in this lease */

@@ -16,7 +16,6 @@
 static enum status
 await_answer(struct upstream *upstream, enum status status)
 {
-	upstream->secretive = true;
 	upstream_await(upstream, upstream->pool->timeouts.command);
 	upstream_flush_later(upstream);
 	return status;
@@ -28,6 +27,7 @@ upstream_say_auth(struct upstream *upstream, uint32_t mechanism, struct span ini
 {
 	struct span name = sasl_mechanism_name(mechanism);
 
+	buffer_keep_secret(&upstream->output);
 	if (!initial.at)
 		return await_answer(upstream,
 				    smtp_client_send(&upstream->smtp, SMTP_STEP_AUTH,

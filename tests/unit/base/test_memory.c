@@ -5,13 +5,20 @@
 #include "base/slab.h"
 #include "rows.h"
 
+#include <malloc.h>
+
 /* Allocations that still succeed. */
 static unsigned allowed;
+/* Blocks that were given back and had this in them. */
+#define MARK "pa55word"
+static unsigned betrayed;
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
+void __real_free(void *block);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
+void __wrap_free(void *block);
 
 static bool
 spend(void)
@@ -29,6 +36,43 @@ void *
 __wrap_calloc(size_t count, size_t size)
 {
 	return spend() ? __real_calloc(count, size) : NULL;
+}
+
+void
+__wrap_free(void *block)
+{
+	if (block && memmem(block, malloc_usable_size(block), MARK, strlen(MARK)))
+		betrayed++;
+	__real_free(block);
+}
+
+/* A block grown out of, one emptied, and one cleared. */
+static void
+leave_marks(struct buffer *buffer)
+{
+	char bytes[600] = {0};
+
+	allowed = 3;
+	assert_int_equal(buffer_print(buffer, "AUTH PLAIN %s", MARK), STATUS_OK);
+	assert_int_equal(buffer_append(buffer, span_of(bytes, 600)), STATUS_OK);
+	buffer_consume(buffer, buffer_length(buffer));
+	assert_int_equal(buffer_append(buffer, SPAN(MARK)), STATUS_OK);
+	buffer_clear(buffer);
+}
+
+static void
+buffer_wipes_secrets(void **state)
+{
+	struct buffer buffer;
+
+	(void)state;
+	buffer_init(&buffer, 4096);
+	betrayed = 0;
+	leave_marks(&buffer);
+	assert_int_equal(betrayed, 3);
+	buffer_keep_secret(&buffer);
+	leave_marks(&buffer);
+	assert_int_equal(betrayed, 3);
 }
 
 static void
@@ -119,6 +163,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(buffer_keeps_what_it_holds),
+		cmocka_unit_test(buffer_wipes_secrets),
 		cmocka_unit_test(empty_buffer_stays_empty),
 		cmocka_unit_test(chain_takes_all_or_nothing),
 		cmocka_unit_test(arena_keeps_what_it_gave),
