@@ -14,16 +14,6 @@ advise_no_effect(const struct section *listener, struct report *report)
 }
 
 static void
-advise_relay(const struct section *listener, struct report *report)
-{
-	if (section_says(listener, "auth", "relay") &&
-	    section_says(listener, "tls", "off"))
-		section_advice(listener, "auth", report,
-			       "has no effect: AUTH is offered in TLS alone. Say tls: "
-			       "offer, or relay-insecure");
-}
-
-static void
 advise_insecure(const struct section *listener, struct report *report)
 {
 	if (!section_says(listener, "auth", "relay-insecure"))
@@ -49,23 +39,57 @@ is_this_machine(const struct section *server)
 	       (endpoint_family(&address) == AF_UNIX || endpoint_is_loopback(&address));
 }
 
+/* Whether others could read what is said to one of its servers. */
+static bool
+pool_speaks_in_clear(const struct section *pool)
+{
+	if (!words_have("off|may", section_text(pool, "tls")))
+		return false;
+	SECTION_EACH (pool, "servers", server) {
+		if (!is_this_machine(server))
+			return true;
+	}
+	return false;
+}
+
+static const char *
+verb_in_clear(const struct section *pool)
+{
+	return section_says(pool, "tls", "off") ? "go" : "may go";
+}
+
 static void
 advise_login(const struct section *pool, struct report *report)
 {
 	const struct section *auth = section_child(pool, "auth");
-	struct span tls = section_text(pool, "tls");
 
-	if (!auth || !words_have("off|may", tls))
-		return;
-	SECTION_EACH (pool, "servers", server) {
-		if (is_this_machine(server))
-			continue;
+	if (auth && pool_speaks_in_clear(pool))
 		section_advice(auth, NULL, report,
-			       "the password %s in clear: tls is %.*s. Say verify",
-			       section_says(pool, "tls", "off") ? "goes" : "may go",
-			       SPAN_ARGS(tls));
-		return;
-	}
+			       "name and password %s to the servers in clear: tls is "
+			       "%.*s. Say verify",
+			       verb_in_clear(pool),
+			       SPAN_ARGS(section_text(pool, "tls")));
+}
+
+/* What of the pool stands in the way of a login, or of its secret. */
+static void
+advise_relay_to(const struct section *listener, const struct section *pool,
+		struct report *report)
+{
+	struct span probe = section_text(section_child(pool, "health"), "probe");
+
+	if (words_have("tcp|banner|script|none", probe))
+		section_advice(
+			listener, "auth", report,
+			"is offered when servers are known to offer it: probe %.*s "
+			"of pool %.*s does not ask them. Say ehlo",
+			SPAN_ARGS(probe), SPAN_ARGS(pool->name));
+	if (section_says(listener, "auth", "relay") && pool_speaks_in_clear(pool))
+		section_advice(listener, "auth", report,
+			       "names and passwords %s in clear to the servers of pool "
+			       "%.*s: its tls is %.*s. Say verify",
+			       verb_in_clear(pool), SPAN_ARGS(pool->name),
+			       SPAN_ARGS(section_text(pool, "tls")));
 }
 
 static void
@@ -78,6 +102,23 @@ advise_probe(const struct section *pool, struct report *report)
 		section_advice(health, "probe", report,
 			       "probes do not log in (auth), and a server that wants a "
 			       "login may refuse them: all are down then. Say ehlo");
+}
+
+static void
+advise_relay(const struct section *root, const struct section *listener,
+	     struct report *report)
+{
+	const struct section *pool = listener_pool(root, listener);
+
+	if (!listener_relays_auth(listener) || listener_passes_connections(listener))
+		return;
+	if (section_says(listener, "auth", "relay") &&
+	    section_says(listener, "tls", "off"))
+		section_advice(listener, "auth", report,
+			       "has no effect: AUTH is offered in TLS alone. Say tls: "
+			       "offer, or relay-insecure");
+	else if (pool)
+		advise_relay_to(listener, pool, report);
 }
 
 /* Where nobody has a name, all keys are the same. */
@@ -106,7 +147,7 @@ auth_advise(const struct section *root, struct report *report)
 {
 	SECTION_EACH (root, "listeners", listener) {
 		advise_no_effect(listener, report);
-		advise_relay(listener, report);
+		advise_relay(root, listener, report);
 		advise_insecure(listener, report);
 	}
 	SECTION_EACH (root, "pools", pool) {

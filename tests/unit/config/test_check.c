@@ -119,7 +119,15 @@ static const struct row {
 	{"a probe through implicit TLS",
 	 POOL "    tls: implicit\n    health: {probe: ehlo}\n", ""},
 	{"logins of clients in TLS",
-	 ENCRYPTING "    tls: offer\n    auth: relay\n    auth-failures: 5/m\n", ""},
+	 CERTIFICATES "pools: {p: {tls: verify, servers: {s: \"mx.test:25\"}}}\n"
+		      "listeners:\n  in:\n    bind: 127.0.0.1:25\n    pool: p\n"
+		      "    tls: offer\n    auth: relay\n    auth-failures: 5/m\n",
+	 ""},
+	{"logins of clients for a server of this machine",
+	 CERTIFICATES "pools: {p: {servers: {s: \"127.0.0.1:26\"}}}\n"
+		      "listeners: {in: {bind: 127.0.0.1:25, pool: p, tls: offer, "
+		      "auth: relay}}\n",
+	 ""},
 	{"logins of clients in clear, in so many words",
 	 LISTENER "    auth: relay-insecure\n    auth-failures: off\n", ""},
 	{"a login at the servers",
@@ -655,6 +663,15 @@ static const struct row {
 	{"logins that no client could do", LISTENER "    auth: relay\n",
 	 "6:11: listeners.in.auth: advice: has no effect: AUTH is offered in TLS "
 	 "alone. Say tls: offer, or relay-insecure\n"},
+	{"logins that others can read on their way to a server",
+	 ENCRYPTING "    tls: offer\n    auth: relay\n",
+	 "8:11: listeners.in.auth: advice: names and passwords go in clear to the "
+	 "servers of pool p: its tls is off. Say verify\n"},
+	{"logins that servers are not asked about",
+	 "pools: {p: {servers: {s: \"127.0.0.1:26\"}, health: {probe: banner}}}\n"
+	 "listeners: {in: {bind: 127.0.0.1:25, auth: relay-insecure, pool: p}}\n",
+	 "2:44: listeners.in.auth: advice: is offered when servers are known to offer "
+	 "it: probe banner of pool p does not ask them. Say ehlo\n"},
 	{"logins in clear where there is nothing in clear",
 	 ENCRYPTING "    tls: require\n    auth: relay-insecure\n",
 	 "8:11: listeners.in.auth: advice: is no other than relay: with tls: require "
@@ -672,12 +689,12 @@ static const struct row {
 	 "connection\n"},
 	{"a login at the servers in clear",
 	 POOL "    auth: {username: u, password-file: /p}\n",
-	 "5:11: pools.p.auth: advice: the password goes in clear: tls is off. Say "
-	 "verify\n"},
+	 "5:11: pools.p.auth: advice: name and password go to the servers in "
+	 "clear: tls is off. Say verify\n"},
 	{"a login at the servers that may be in clear",
 	 POOL "    tls: may\n    auth: {username: u, password-file: /p}\n",
-	 "6:11: pools.p.auth: advice: the password may go in clear: tls is may. Say "
-	 "verify\n"},
+	 "6:11: pools.p.auth: advice: name and password may go to the servers in "
+	 "clear: tls is may. Say verify\n"},
 	{"a probe that does not log in",
 	 POOL "    tls: require\n    health: {probe: mail}\n"
 	      "    auth: {username: u, password-file: /p}\n",
