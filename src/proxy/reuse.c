@@ -83,21 +83,31 @@ is_others_turn(const struct reuse *reuse, const struct pool *pool)
 	       worker_random(reuse->worker) % all >= own;
 }
 
-/* Gives up idle connections to full servers, as many as are waited for. */
+/* Gives up idle connections to full servers of the pool, as many as are waited for. */
 static void
-give_up_idle(struct reuse *reuse)
+give_up_idle_of(struct reuse *reuse, const struct pool *pool)
 {
-	uint32_t given = 0;
+	uint32_t waiting = atomic_load(&pool->waiting);
 
 	LIST_EACH (&reuse->idle, at) {
 		struct upstream *upstream = CONTAINER_OF(at, struct upstream, link);
 
-		if (atomic_load(&upstream->pool->pool->waiting) <= given ||
-		    !is_at_cap(upstream->server))
+		if (waiting == 0)
+			break;
+		if (upstream->pool->pool != pool || !is_at_cap(upstream->server))
 			continue;
 		upstream_quit(upstream);
-		given++;
+		waiting--;
 	}
+}
+
+static void
+give_up_idle(struct reuse *reuse)
+{
+	const struct snapshot *snapshot = reuse->worker->proxy->snapshot;
+
+	for (uint32_t i = 0; i < snapshot->pool_count; i++)
+		give_up_idle_of(reuse, snapshot->pools[i].pool);
 }
 
 /*
@@ -276,7 +286,7 @@ reuse_wait(struct reuse *reuse, struct waiter *waiter, struct pool *pool)
 	/* Idle connections to a server that we could use may be another client's, or
 	   another worker's. Once only: workers that all wait would wake each other for
 	   ever. */
-	give_up_idle(reuse);
+	give_up_idle_of(reuse, pool);
 	nudge_others(reuse);
 }
 

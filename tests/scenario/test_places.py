@@ -1,6 +1,7 @@
 """Those who wait for a place at a server (pool key queue), and doors of all kinds."""
 
 import os
+import signal
 import socket
 import threading
 import time
@@ -8,9 +9,9 @@ import types
 
 import pytest
 
+from harness.evenpost import Evenpost, configure_pool
 from harness.raw_client import RawClient
 from harness.scripted_server import Wait
-from harness.waiting import wait_until
 
 _MESSAGE = ("MAIL FROM:<ann@a.example>", "RCPT TO:<bob@b.example>", "DATA")
 
@@ -93,6 +94,45 @@ def test_no_worker_keeps_a_place(evenpost_before, scripted_servers, identity):
     for client in clients:
         client.join()
     assert set(replies) == {250, 354}
+
+
+def test_room_at_two_pools_at_once(scratch, scripted_servers):
+    """Connections to two servers become idle in one round of the loop, each of use to
+    no client that waits: both make room."""
+    servers, accept = scripted_servers(2, expects_proxy=True), threading.Event()
+    pools = {}
+    for name, server in zip(("one", "two"), servers):
+        server.on("end", Wait(accept, "250 2.0.0 at last"), "250 2.0.0 Ok")
+        narrow = {"s": {"address": server.address, "max-connections": 1}}
+        pools[name] = configure_pool(
+            narrow, identity="proxy-v1", health={"probe": "none"}, queue="1h"
+        )
+    evenpost = Evenpost(scratch, pools, {name: {"pool": name} for name in pools}, workers=1)
+    evenpost.start()
+    clients = []
+    for port, server in zip(evenpost.ports.values(), servers):
+        holder, waiter = RawClient(port), RawClient(port)
+        clients += [holder, waiter]
+        holder.hello()
+        for command in _MESSAGE:
+            holder.command(command)
+        holder.send(b"a\r\n.\r\n")
+        server.wait_for(lambda s: s.messages, "the message")
+        waiter.hello()
+        waiter.command(_MESSAGE[0], 250)
+        waiter.send(_MESSAGE[1].encode() + b"\r\n")
+    with RawClient(evenpost.port) as another:
+        another.hello()  # the one worker has read all that came before
+    evenpost.program.signal(signal.SIGSTOP)
+    accept.set()
+    for server in servers:
+        server.wait_for(lambda s: s.accepted(), "the reply")
+    evenpost.program.signal(signal.SIGCONT)
+    for waiter in clients[1::2]:
+        waiter.expect(250)
+    for client in clients:
+        client.close()
+    evenpost.stop()
 
 
 @pytest.mark.threads
