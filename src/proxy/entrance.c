@@ -187,6 +187,9 @@ on_ready(struct stream *stream)
 		break;
 	case STATUS_AGAIN:
 		break;
+	case STATUS_END: /* it looked whether somebody is here, and has said nothing */
+		entrance_close(entrance);
+		break;
 	default:
 		reject(entrance);
 		break;

@@ -219,11 +219,23 @@ take_identity(struct upstream *upstream, const struct smtp_reply *reply)
 		refuse_identity(upstream, SETUP_REFUSED, reply);
 }
 
+/* Once a server knows the client, what it offers may be for that one alone. */
+static bool
+teaches_of_all(const struct upstream *upstream)
+{
+	struct smtp_extensions known;
+
+	if (upstream->introduced)
+		return false;
+	return !identity_is_personal(upstream->pool->identity) ||
+	       upstream->pool->identity == IDENTITY_XCLIENT ||
+	       !server_extensions(upstream->server, &known);
+}
+
 void
 upstream_opening_go_on(struct upstream *upstream)
 {
-	/* behind XCLIENT it is what one client may do */
-	if (!upstream->introduced)
+	if (teaches_of_all(upstream))
 		server_learn_extensions(upstream->server, upstream->extensions);
 	if (upstream->pool->identity == IDENTITY_XCLIENT && !upstream->introduced)
 		introduce(upstream);

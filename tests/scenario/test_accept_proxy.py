@@ -138,6 +138,15 @@ def test_nothing_is_said_before_the_header(evenpost_behind_proxy):
         assert client.read_to_end() == b""
 
 
+def test_a_look_is_no_rejection(evenpost_behind_proxy):
+    """Balancers in front connect and go, every few seconds."""
+    before = rejected(evenpost_behind_proxy)
+    with RawClient(evenpost_behind_proxy.port) as client:
+        client.half_close()
+        assert client.read_to_end() == b""
+    assert rejected(evenpost_behind_proxy) == before
+
+
 def test_no_header_in_time(evenpost_behind_proxy):
     """Five seconds, whatever trickles in."""
     with RawClient(evenpost_behind_proxy.port) as client:

@@ -350,6 +350,22 @@ def test_client_refused_behind_xclient(evenpost_before, scripted_servers, reply)
     assert {(s["state"], s["fault"]) for s in states} == {("up", None)}
 
 
+def test_what_one_client_may_do_is_not_what_all_may(evenpost_before, scripted_servers):
+    """A server that offers some clients less does not make others hear less."""
+    (server,) = scripted_servers(**PERSONAL["proxy-v2"])
+    less = "250-scripted.test\n250 PIPELINING"
+    full = "\n".join(f"250-{line}" for line in ("scripted.test", *EXTENSIONS)) + "\n250 HELP"
+    server.on("ehlo", lambda connection: full if connection.proxy.local else less)
+    evenpost = evenpost_before(
+        server, pool={"identity": "proxy-v2"}, listener=BEHIND_PROXY
+    )
+    with connect(evenpost) as client:
+        send_message(client)
+    with RawClient(evenpost.port) as client:
+        client.send(version_1(("192.0.2.8", 4711)))
+        assert "DSN" in client.hello()
+
+
 def test_failover_introduces_anew(evenpost_before, scripted_servers):
     """A server that goes in the transaction: the next one is told of the client too."""
     first, second = scripted_servers(2, **PERSONAL["proxy-v2"])
