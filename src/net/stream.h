@@ -108,6 +108,8 @@ stream_is_tls(const struct stream *stream)
 	return stream->tls != NULL;
 }
 
+/* After the handshake "TLSv1.3", static; NULL: the bytes pass as they are. */
+const char *stream_tls_version(const struct stream *stream);
 /* Why the handshake, a read or a write was lost; valid until the next of them. */
 const char *stream_tls_error(const struct stream *stream);
 /* What is wrong with the certificate of a server that has to show a good one, as far as

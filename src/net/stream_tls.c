@@ -272,6 +272,12 @@ stream_tls_verdict(const struct stream *stream)
 	return X509_verify_cert_error_string(verdict);
 }
 
+const char *
+stream_tls_version(const struct stream *stream)
+{
+	return stream->tls ? SSL_get_version(stream->tls->openssl) : NULL;
+}
+
 void
 stream_tls_facts(const struct stream *stream, struct tls_facts *facts)
 {

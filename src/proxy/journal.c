@@ -141,6 +141,7 @@ journal_message(const struct transaction *transaction, enum message_result resul
 		 result == MESSAGE_ACCEPTED ? smtp_reply_queue_id(reply) : none);
 	log_number(&line, "attempts", transaction->attempts);
 	log_milliseconds(&line, "took_ms", took);
+	log_string(&line, "server_tls", transaction->server_tls);
 	log_end(&line);
 }
 

@@ -317,6 +317,7 @@ begin(struct leg *leg)
 	struct transaction *transaction = leg->transaction;
 	uint32_t needs = transaction->needs;
 
+	transaction->server_tls = stream_tls_version(&leg->upstream->stream);
 	if ((leg->upstream->extensions.set & needs) != needs) {
 		leg_detach(leg);
 		transaction_leg_failed(transaction, RETRY_GREETING,

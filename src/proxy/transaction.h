@@ -73,7 +73,8 @@ struct transaction {
 	uint32_t data_slot;
 	uint32_t end_slot;
 	struct leg leg;
-	struct server *server; /* reserved, or the last one that was */
+	struct server *server;  /* reserved, or the last one that was */
+	const char *server_tls; /* how it was reached; NULL: in clear, or not yet */
 	bool reserved;
 	bool stale_retried;
 	bool awaits_name;  /* the client's, before the first server is chosen */

@@ -128,6 +128,7 @@ pick(struct transaction *transaction)
 		.tried_count = transaction->tried_count,
 	};
 
+	transaction->server_tls = NULL;
 	return pool_pick(transaction->pool->pool, &request, &transaction->server);
 }
 

@@ -13,7 +13,7 @@ from harness.waiting import wait_until
 
 _MESSAGE_KEYS = (
     "time level event session listener client helo tls user from to recipients bytes "
-    "pool server result reply queue_id attempts took_ms"
+    "pool server result reply queue_id attempts took_ms server_tls"
 ).split()
 
 # Each is taken by evenpost as a name in EHLO.

@@ -172,6 +172,9 @@ def check(evenpost, server, outcome, begins):
         CLEAR: [False],
         NOTHING: [],
     }[outcome]
+    if outcome != NOTHING:
+        (line,) = evenpost.wait_event("message")
+        assert line["server_tls"] == ("TLSv1.3" if outcome == ENCRYPTED else "-")
     said = fault(evenpost)
     assert (said or "").startswith(begins or ""), said
     assert (said is None) == (begins is None), said
