@@ -52,6 +52,7 @@ smtpd_tls_security_level = may
 smtpd_tls_auth_only = {auth_only}
 smtpd_tls_chain_files = /instance/chain.pem
 mynetworks = 192.0.2.1/32
+smtpd_authorized_xclient_hosts = 127.0.0.1
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
 virtual_mailbox_domains = static:all
 """

@@ -162,22 +162,23 @@ def test_smart_host_refuses(scratch, postfixes):
 # Clients' logins.
 
 
+def before_both(scratch, name, postfixes, authority, **pool):
+    """An evenpost that relays the logins of clients to two Postfix."""
+    servers = {server.name: server.address for server in postfixes}
+    pair = authority.issue("localhost", file=f"{name}-clients")
+    return Evenpost(
+        scratch,
+        {"both": configure_pool(servers, **verified(authority), **pool)},
+        {"submission": {"tls": "offer", "auth": "relay", "auth-failures": "off"}},
+        name=name,
+        tls={"certificates": [pair.as_setting()]},
+    ).start()
+
+
 @pytest.fixture(scope="module")
 def evenpost(postfixes, session_scratch, authority):
-    pair = authority.issue("localhost", file="clients")
-    made = Evenpost(
-        session_scratch,
-        {
-            "both": configure_pool(
-                {server.name: server.address for server in postfixes},
-                **verified(authority),
-            )
-        },
-        {"submission": {"tls": "offer", "auth": "relay", "auth-failures": "off"}},
-        name="auth",
-        tls={"certificates": [pair.as_setting()]},
-    )
-    yield made.start()
+    made = before_both(session_scratch, "auth", postfixes, authority)
+    yield made
     made.stop()
 
 
@@ -279,20 +280,38 @@ def test_clients_log_in(evenpost, postfixes, authority, client, mechanism):
     assert logins(postfixes).count((mechanism, "ann")) == before + 1
 
 
-@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
-def test_one_session_is_shared_evenly(evenpost, postfixes, authority, mechanism):
-    before = [server.logins().count((mechanism, "ann")) for server in postfixes]
+def send_ten(port, authority, mechanism, title):
+    """Ten messages of one session."""
     context = ssl.create_default_context(cafile=authority.file)
-    with smtplib.SMTP("localhost", evenpost.port, timeout=_LIMIT) as client:
+    with smtplib.SMTP("localhost", port, timeout=_LIMIT) as client:
         client.starttls(context=context)
         client.ehlo()
         client.user, client.password = "ann", USERS["ann"]
         client.auth(mechanism, getattr(client, f"auth_{mechanism.lower()}"))
         for number in range(10):
-            message = make_message(f"even-{mechanism}-{number}", _BODY)
+            message = make_message(f"{title}-{number}", _BODY)
             client.sendmail("ann@a.example", ["bob@b.example"], message)
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_one_session_is_shared_evenly(evenpost, postfixes, authority, mechanism):
+    before = [server.logins().count((mechanism, "ann")) for server in postfixes]
+    send_ten(evenpost.port, authority, mechanism, f"even-{mechanism}")
     after = [server.logins().count((mechanism, "ann")) for server in postfixes]
     assert [new - old for new, old in zip(after, before)] == [5, 5]
+
+
+def test_the_other_server_is_told_by_xclient(scratch, postfixes, authority):
+    """Postfix takes LOGIN there: who is logged in at one is told to the other."""
+    before = [len(server.logins()) for server in postfixes]
+    evenpost = before_both(scratch, "told", postfixes, authority, identity="xclient")
+    try:
+        send_ten(evenpost.port, authority, "PLAIN", "told")
+    finally:
+        evenpost.stop()
+    methods = [set(server.logins()[old:]) for server, old in zip(postfixes, before)]
+    assert sorted(methods, key=str) == [{("PLAIN", "ann")}, {("XCLIENT", "ann")}]
+    assert [len(s.logins()) - old for s, old in zip(postfixes, before)] == [5, 5]
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
