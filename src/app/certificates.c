@@ -127,8 +127,7 @@ tell_refusal(struct certificates *certificates, struct report *report)
 	log_report(report, LOG_ERROR);
 	if (certificates->set)
 		log_message(LOG_ERROR, "tls",
-			    "the new files are refused: the certificates in force "
-			    "stay");
+			    "the new files are refused: those in force stay");
 	report_fini(&certificates->refusal);
 	certificates->refusal = *report;
 }
@@ -167,7 +166,7 @@ tell_change(const struct certificates *certificates)
 	log_number(&line, "certificates", material ? tls_material_count(material) : 0);
 	log_string(&line, "expires",
 		   material ? tls_set_print_day(first_end(material), day) : NULL);
-	log_string(&line, "why", "certificates taken over");
+	log_string(&line, "why", "certificates and passwords taken over");
 	log_end(&line);
 }
 

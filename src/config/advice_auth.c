@@ -121,7 +121,7 @@ advise_relay(const struct section *root, const struct section *listener,
 		advise_relay_to(listener, pool, report);
 }
 
-/* Where nobody has a name, all keys are the same. */
+/* Who has no name is known by the address. */
 static void
 advise_user(const struct section *root, const struct section *pool,
 	    struct report *report)
@@ -134,10 +134,11 @@ advise_user(const struct section *root, const struct section *pool,
 		    listener_passes_connections(listener) ||
 		    listener_relays_auth(listener))
 			continue;
-		section_advice(pool, "hash-on", report,
-			       "nobody logs in at listener %.*s (auth: off): all its "
-			       "mail goes to one server",
-			       SPAN_ARGS(listener->name));
+		section_advice(
+			pool, "hash-on", report,
+			"nobody logs in at listener %.*s (auth: off): its mail is "
+			"shared by the clients' addresses",
+			SPAN_ARGS(listener->name));
 		return;
 	}
 }

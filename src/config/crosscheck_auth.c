@@ -46,6 +46,15 @@ check_relay(const struct section *listener, const struct section *pool,
 }
 
 static void
+check_repeating(const struct section *pool, struct report *report)
+{
+	if (section_says(pool, "repeat-login", "xclient") &&
+	    !section_says(pool, "identity", "xclient"))
+		section_error(pool, "repeat-login", report,
+			      "XCLIENT is spoken with identity: xclient alone");
+}
+
+static void
 check_username(const struct section *pool, struct report *report)
 {
 	const struct section *auth = section_child(pool, "auth");
@@ -66,6 +75,8 @@ auth_crosscheck(const struct section *root, struct report *report)
 		check_passing(listener, pool, report);
 		check_relay(listener, pool, report);
 	}
-	SECTION_EACH (root, "pools", pool)
+	SECTION_EACH (root, "pools", pool) {
 		check_username(pool, report);
+		check_repeating(pool, report);
+	}
 }

@@ -257,6 +257,11 @@ const struct key keys[] = {
 		 "connection."},
 	{SECTION_POOL, "auth", VALUE_SECTION, .section = SECTION_POOL_AUTH,
 	 .help = "Login towards the servers. Off when absent."},
+	{SECTION_POOL, "repeat-login", VALUE_CHOICE, .words = "auth|xclient",
+	 .fallback = "auth",
+	 .help = "auth: relay of a listener: how a server hears of the login that another "
+		 "has checked. auth: by the same AUTH; xclient: by XCLIENT LOGIN where it "
+		 "takes that, with the name as the client has typed it."},
 	{SECTION_POOL, "servers", VALUE_NAMED, .section = SECTION_SERVER,
 	 .least = 1, .most = 1024, .help = "The servers, by names of your choice."},
 	{SECTION_POOL, "discover", VALUE_SECTION, .section = SECTION_DISCOVER,

@@ -74,16 +74,15 @@ setup_note_certificate(struct server *server, struct span name, const char *verd
 }
 
 void
-setup_note_login(struct server *server, struct span username,
-		 const struct smtp_reply *reply)
+setup_note_login(struct server *server, struct span username, struct span said)
 {
-	struct span said = span_take(smtp_reply_first_line(reply), QUOTED);
 	char why[SERVER_FAULT_MAX];
 
 	snprintf(why, sizeof(why),
 		 "%s refuses the login of %.*s: set auth.username and the password in "
 		 "auth.password-file right (%.*s)",
-		 server->name, SPAN_ARGS(span_take(username, QUOTED)), SPAN_ARGS(said));
+		 server->name, SPAN_ARGS(span_take(username, QUOTED)),
+		 SPAN_ARGS(span_take(said, QUOTED)));
 	server_set_fault(server, SERVER_FAULT_LOGIN, why);
 }
 

@@ -48,9 +48,8 @@ const char *setup_note_fault(enum setup_fault fault, const struct setup_demand *
  */
 void
 setup_note_certificate(struct server *server, struct span name, const char *verdict);
-/* It answers our login so. */
-void setup_note_login(struct server *server, struct span username,
-		      const struct smtp_reply *reply);
+/* It does not take our login. said: what it does instead, without any secret. */
+void setup_note_login(struct server *server, struct span username, struct span said);
 /* It gets mail in clear, since TLS fails with it and the pool lets it be so. */
 void setup_note_fallback(struct server *server, const char *why);
 

@@ -79,6 +79,8 @@ struct pool_snapshot {
 	bool tls_fallback; /* POOL_TLS_MAY: a failed handshake leads to clear text */
 	/* Our own login at the servers; the file is a path. Empty: there is none. */
 	struct span auth_username, auth_password_file;
+	bool repeats_login_by_xclient; /* a client's, to servers that have not checked
+					  it */
 	struct {
 		enum probe_kind kind;
 		int64_t interval, fast_interval, down_interval, timeout;

@@ -330,6 +330,8 @@ build_pool_tls(struct snapshot *snapshot, struct pool_snapshot *pool,
 	/* The choices stand in the order of the enum. */
 	pool->tls = (enum pool_tls)section_number(section, "tls");
 	pool->tls_fallback = section_number(section, "tls-fallback");
+	pool->repeats_login_by_xclient =
+		section_says(section, "repeat-login", "xclient");
 	if (status == STATUS_OK)
 		status = copy_text(snapshot, section, "tls-name", &pool->tls_name);
 	if (status == STATUS_OK)

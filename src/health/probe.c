@@ -209,11 +209,24 @@ look_for_identity(struct probe *probe, const struct smtp_extensions *announced)
 		server_clear_fault(probe->server, SERVER_FAULT_IDENTITY);
 }
 
+/* With tls-fallback traffic speaks TLS where it can, and the probe does not: what is
+   announced in clear counts until something was announced behind TLS. */
+static bool
+is_less_than_traffic_sees(const struct probe *probe)
+{
+	struct smtp_extensions known;
+
+	return probe->plan->tls == POOL_TLS_MAY && probe->plan->tls_fallback &&
+	       !stream_is_tls(&probe->stream) && probe->announced.set & SMTP_STARTTLS &&
+	       server_extensions(probe->server, &known);
+}
+
 /* There is TLS, or is to be none: what it has announced counts. */
 static void
 take_extensions(struct probe *probe)
 {
-	server_learn_extensions(probe->server, probe->announced);
+	if (!is_less_than_traffic_sees(probe))
+		server_learn_extensions(probe->server, probe->announced);
 	look_for_identity(probe, &probe->announced);
 }
 

@@ -167,8 +167,7 @@ journal_reject(const struct session *session, const char *phase, unsigned reason
 }
 
 void
-journal_login(const struct session *session, unsigned reason,
-	      const struct smtp_reply *reply)
+journal_login(const struct session *session, unsigned reason, struct span reply)
 {
 	struct log_line line;
 
@@ -179,7 +178,7 @@ journal_login(const struct session *session, unsigned reason,
 	add_session(&line, session, login_name(session->login));
 	log_string(&line, "phase", "auth");
 	log_string(&line, "reason", reject_reason_name(reason));
-	log_span(&line, "reply", smtp_reply_first_line(reply));
+	log_span(&line, "reply", reply);
 	log_end(&line);
 }
 

@@ -18,9 +18,12 @@ void journal_message(const struct transaction *transaction, enum message_result 
 /* mailbox: of the recipient, empty where there is none. Counts it too. */
 void journal_reject(const struct session *session, const char *phase, unsigned reason,
 		    struct span mailbox, const struct smtp_reply *reply);
-/* A login that came to nothing, with the name that the client gave. Counts it too. */
-void journal_login(const struct session *session, unsigned reason,
-		   const struct smtp_reply *reply);
+/*
+ * A login that came to nothing, with the name that the client gave. Counts it too.
+ * reply: ours, or of a server's the status alone, since its text may hold what the
+ * client has said.
+ */
+void journal_login(const struct session *session, unsigned reason, struct span reply);
 /* A handshake of TLS that came to nothing. why: for the log. Counts it too. */
 void journal_handshake(const struct session *session, const char *why);
 void journal_tunnel_handshake(const struct tunnel *tunnel, const char *why);

@@ -15,6 +15,8 @@
 /* Answers that wait for others: at most so many bytes, and so many milliseconds. */
 #define HELD_BYTES 1024
 #define HELD_TIME TIMER_TICK
+/* Milliseconds for a client's line in AUTH. */
+#define LOGIN_PATIENCE 30000
 
 enum session_wait {
 	WAIT_NOTHING, /* a server has the word: its time-outs hold */
@@ -291,7 +293,7 @@ may_read(const struct session *session)
 static void
 wipe_scratch(const struct session *session, size_t count)
 {
-	if (session->smtp.state == SMTP_STATE_AUTH)
+	if (session->listener->smtp.auth)
 		explicit_bzero(session->worker->scratch, count);
 }
 
@@ -300,12 +302,15 @@ static bool
 read_once(struct session *session)
 {
 	char *scratch = session->worker->scratch;
+	bool may_be_secret;
 	size_t count;
 
 	switch (stream_read(&session->stream, scratch, LIMIT_READ, &count)) {
 	case STATUS_OK:
+		may_be_secret = !login_is_done(session->login);
 		take_input(session, span_of(scratch, count));
-		wipe_scratch(session, count);
+		if (may_be_secret)
+			wipe_scratch(session, count);
 		return true;
 	case STATUS_AGAIN:
 		return false;
@@ -372,6 +377,17 @@ awaited(const struct session *session)
 	return is_in_message(session) ? WAIT_CONTENT : WAIT_COMMAND;
 }
 
+/* Programs say AUTH, and a server may be waiting with us. */
+static int64_t
+patience_with_command(const struct session *session)
+{
+	int64_t limit = session->listener->timeouts.command;
+
+	return session->smtp.state == SMTP_STATE_AUTH && limit > LOGIN_PATIENCE
+		       ? LOGIN_PATIENCE
+		       : limit;
+}
+
 /* Milliseconds that a wait may take; 0: any. */
 static int64_t
 patience(const struct session *session, enum session_wait wait)
@@ -382,7 +398,7 @@ patience(const struct session *session, enum session_wait wait)
 	case WAIT_GREETING:
 		return session->listener->greeting_delay;
 	case WAIT_COMMAND:
-		return session->listener->timeouts.command;
+		return patience_with_command(session);
 	case WAIT_ANSWERS:
 		return HELD_TIME;
 	case WAIT_CONTENT:

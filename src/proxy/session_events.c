@@ -106,7 +106,7 @@ on_auth(struct session *session, const struct smtp_event *event)
 		session_answer(session, event->slot,
 			       &SMTP_REPLY("454 4.3.1 Out of memory, try again"));
 	} else if (!may_log_in(session)) {
-		journal_login(session, REJECT_LOGIN, &too_many);
+		journal_login(session, REJECT_LOGIN, smtp_reply_first_line(&too_many));
 		dismiss(session, event->slot, &too_many, "refused");
 	} else {
 		session_disown_upstreams(session); /* they serve somebody else */

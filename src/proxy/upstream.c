@@ -70,10 +70,12 @@ upstream_close(struct upstream *upstream)
 
 /* Whether the server is at fault when the connection fails now. */
 static bool
-is_to_blame(const struct upstream *upstream)
+is_to_blame(const struct upstream *upstream, enum server_failure failure)
 {
 	if (upstream->reused && !upstream->answered)
 		return false; /* it had died while it was idle */
+	if (upstream->hears_login && failure == SERVER_FAILURE_LOST)
+		return false; /* clients can bring that about */
 	return upstream->state <= UPSTREAM_LEASED;
 }
 
@@ -91,7 +93,9 @@ upstream_lose(struct upstream *upstream, enum server_failure failure, const char
 void
 upstream_fail(struct upstream *upstream, enum server_failure failure, const char *why)
 {
-	if (is_to_blame(upstream)) {
+	if (upstream->state == UPSTREAM_AUTH && failure == SERVER_FAILURE_LOST)
+		upstream_lost_at_login(upstream, why);
+	if (is_to_blame(upstream, failure)) {
 		tally_add(&upstream->server->counters.failures[failure], 1);
 		server_observe(upstream->server, SERVER_TRAFFIC_FAILED, why,
 			       upstream->worker->loop.now);
@@ -446,8 +450,14 @@ upstream_open(struct upstream_holder *holder, const struct pool_snapshot *pool,
 {
 	struct session *session = holder->session;
 	struct worker *worker = session->worker;
-	struct upstream *upstream = new_upstream(session, pool, server);
+	struct upstream *upstream;
 
+	if (upstream_would_be_refused(worker, pool, server)) {
+		*why = "it has refused our login";
+		server_connection_put(server);
+		return NULL;
+	}
+	upstream = new_upstream(session, pool, server);
 	if (!upstream) {
 		*why = "out of memory";
 		server_connection_put(server);

@@ -99,6 +99,7 @@ struct upstream {
 	bool personal;             /* told, or to be told, of one client */
 	bool introduced;           /* XCLIENT has begun */
 	bool told_login;           /* XCLIENT says whom the client has logged in as */
+	bool hears_login;          /* of the client's: until it is answered */
 	bool bound;      /* its client's login is good here alone: it is kept */
 	bool in_clear;   /* it goes without TLS, which the pool may have */
 	bool reused;     /* the lease began on a warm connection */

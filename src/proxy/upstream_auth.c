@@ -13,6 +13,8 @@
 #include "config/setup.h"
 #include "proxy/session.h"
 
+#include <stdio.h>
+
 static enum status
 await_answer(struct upstream *upstream, enum status status)
 {
@@ -27,6 +29,7 @@ upstream_say_auth(struct upstream *upstream, uint32_t mechanism, struct span ini
 {
 	struct span name = sasl_mechanism_name(mechanism);
 
+	upstream->hears_login = !upstream->smarthost;
 	buffer_keep_secret(&upstream->output);
 	if (!initial.at)
 		return await_answer(upstream,
@@ -69,9 +72,18 @@ upstream_replay_answer(struct upstream *upstream)
 /* ---- in the opening ---- */
 
 static bool
-pool_has_login(const struct upstream *upstream)
+pool_has_login(const struct pool_snapshot *pool)
 {
-	return !span_is_empty(upstream->pool->auth_username);
+	return !span_is_empty(pool->auth_username);
+}
+
+bool
+upstream_would_be_refused(const struct worker *worker, const struct pool_snapshot *pool,
+			  const struct server *server)
+{
+	return pool_has_login(pool) &&
+	       smarthost_is_refused(worker_smarthost(worker, pool), server,
+				    worker->loop.now);
 }
 
 bool
@@ -79,7 +91,7 @@ upstream_must_log_in(const struct upstream *upstream)
 {
 	const struct session *session = upstream->session;
 
-	return pool_has_login(upstream) ||
+	return pool_has_login(upstream->pool) ||
 	       (session && login_is_done(session->login) && !upstream->told_login);
 }
 
@@ -99,6 +111,23 @@ give_up(struct upstream *upstream, const char *why)
 		upstream_fail(upstream, SERVER_FAILURE_GREETING, why);
 	else
 		refuse_server(upstream, why);
+}
+
+/* It is told what is wrong, and not asked again for a while. */
+static void
+note_refusal(struct upstream *upstream, struct span said)
+{
+	setup_note_login(upstream->server, upstream->pool->auth_username, said);
+	smarthost_note_refusal(upstream->smarthost, upstream->server,
+			       upstream->worker->loop.now);
+}
+
+void
+upstream_lost_at_login(struct upstream *upstream, const char *why)
+{
+	if (upstream->smarthost)
+		setup_note_login(upstream->server, upstream->pool->auth_username,
+				 span_from_string(why));
 }
 
 /* NULL: it was given up. A new password may come while the old one is being said. */
@@ -150,8 +179,8 @@ void
 upstream_log_in(struct upstream *upstream)
 {
 	const struct sasl_credentials *credentials =
-		pool_has_login(upstream) ? own_credentials(upstream)
-					 : clients_credentials(upstream);
+		pool_has_login(upstream->pool) ? own_credentials(upstream)
+					       : clients_credentials(upstream);
 
 	if (credentials && was_said(upstream, upstream_replay(upstream, credentials)))
 		upstream->state = UPSTREAM_AUTH;
@@ -160,6 +189,7 @@ upstream_log_in(struct upstream *upstream)
 static void
 take_success(struct upstream *upstream)
 {
+	upstream->hears_login = false;
 	if (upstream->smarthost)
 		server_clear_fault(upstream->server, SERVER_FAULT_LOGIN);
 	smarthost_unref(upstream->smarthost);
@@ -167,20 +197,18 @@ take_success(struct upstream *upstream)
 	upstream_be_ready(upstream);
 }
 
-/* 421 says that the server goes away, 454 that it can't look just now (RFC 4954 6). */
+/* A 421 says that the server goes away, 454 that it can't look just now (RFC 4954 6).
+   The text may hold what we have said. */
 static void
 take_refusal(struct upstream *upstream, const struct smtp_reply *reply)
 {
+	struct span status = smtp_reply_status(reply);
 	char why[UPSTREAM_WHY_MAX];
 
-	upstream_print_why(why, "AUTH", reply);
+	snprintf(why, sizeof(why), "AUTH: %.*s", SPAN_ARGS(status));
 	if (upstream->smarthost && smtp_reply_is_permanent(reply))
-		setup_note_login(upstream->server, upstream->pool->auth_username,
-				 reply);
-	if (reply->code == 421)
-		upstream_fail(upstream, SERVER_FAILURE_GREETING, why);
-	else
-		give_up(upstream, why);
+		note_refusal(upstream, status);
+	give_up(upstream, why);
 }
 
 void

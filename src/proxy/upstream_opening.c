@@ -176,6 +176,16 @@ say_identity(struct upstream *upstream)
 	}
 }
 
+/* Only where the pool says so: the server would know the client by the name that it has
+   typed, and that another server may have taken for somebody else's. */
+static bool
+tells_login(const struct upstream *upstream)
+{
+	return upstream->pool->repeats_login_by_xclient &&
+	       upstream->extensions.xclient & SMTP_ATTRIBUTE_LOGIN &&
+	       !span_is_empty(session_user(upstream->session));
+}
+
 static void
 introduce(struct upstream *upstream)
 {
@@ -191,8 +201,9 @@ introduce(struct upstream *upstream)
 	}
 	upstream->introduced = true;
 	upstream->attributes = announced->xclient & XCLIENT_ATTRIBUTES;
-	upstream->told_login = announced->xclient & SMTP_ATTRIBUTE_LOGIN &&
-			       !span_is_empty(session_user(upstream->session));
+	upstream->told_login = tells_login(upstream);
+	if (!upstream->told_login)
+		upstream->attributes &= ~(uint32_t)SMTP_ATTRIBUTE_LOGIN;
 	say_identity(upstream);
 }
 

@@ -248,6 +248,21 @@ smtp_reply_enhanced(const struct smtp_reply *reply)
 	return cut_enhanced(&text);
 }
 
+struct span
+smtp_reply_status(const struct smtp_reply *reply)
+{
+	struct span line = smtp_reply_first_line(reply);
+	struct span text = first_text(reply);
+
+	cut_enhanced(&text);
+	line.length -= text.length;
+	/* without what parts it from the text */
+	while (line.length > CODE_LENGTH &&
+	       !is_between(line.at[line.length - 1], '0', '9'))
+		line.length--;
+	return line;
+}
+
 bool
 smtp_reply_has_enhanced(const struct smtp_reply *reply, unsigned class,
 			unsigned subject, unsigned detail)

@@ -101,6 +101,12 @@ struct span smtp_reply_queue_id(const struct smtp_reply *reply);
 /* The first line, with code, without CRLF: for logs. */
 struct span smtp_reply_first_line(const struct smtp_reply *reply);
 
+/*
+ * Of it code and enhanced status code alone: for logs where the text may repeat what
+ * nobody may see.
+ */
+struct span smtp_reply_status(const struct smtp_reply *reply);
+
 /* Cuts the next line, with code, without CRLF, from what is left of a reply's text. */
 struct span smtp_reply_cut_line(struct span *rest);
 

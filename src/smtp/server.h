@@ -253,8 +253,8 @@ smtp_server_hello(struct smtp_server *server, uint32_t slot, enum smtp_verb verb
 		  struct smtp_extensions offered);
 
 /*
- * Answers AUTH or AUTH_RESPONSE with 334 and a challenge, in base64, and hears the
- * client again. STATUS_INVALID: it is not base64, or too long; nothing was said, and
+ * Answers AUTH or AUTH_RESPONSE with 334 and a challenge, as the server has it, and
+ * hears the client again. STATUS_INVALID: it is not printable; nothing was said, and
  * the slot is open still. Else as smtp_server_answer().
  */
 MUST_CHECK enum status smtp_server_auth_challenge(struct smtp_server *server,

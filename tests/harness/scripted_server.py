@@ -244,6 +244,13 @@ class Connection(socketserver.BaseRequestHandler):
         password = self.script.users.get(user.decode(), "").encode()
         return hmac.new(password, challenge, "md5").hexdigest().encode() == digest
 
+    def _check_ntlm(self):
+        """As Exchange: words in the place of the first challenge."""
+        self._answer("334 ntlm supported")
+        self._take_response()
+        self._response(1, b"NTLMSSP\0")
+        return True
+
     def _check_xoauth2(self):
         """A token that is wrong is told with a challenge of its own, as Google does."""
         user, bearer = self._response(0).split(b"\1")[:2]

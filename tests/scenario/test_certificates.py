@@ -53,7 +53,7 @@ def test_new_files_are_taken_over(evenpost_before, scripted_servers, scratch, li
     before = expiry(evenpost)
     put(make_pair(scratch, "second"))
     (line,) = evenpost.wait_event("tls", level="info")
-    assert line["why"] == "certificates taken over"
+    assert line["why"] == "certificates and passwords taken over"
     assert line["certificates"] == "1"
     assert expiry(evenpost) >= before
 
@@ -66,7 +66,7 @@ def test_a_signal_tells_of_new_files(evenpost_before, scripted_servers, scratch,
     evenpost.program.signal(signal.SIGHUP)
     evenpost.wait_event("signal", why="reload is not in this build yet")
     # the line of the signal comes behind it
-    assert evenpost.log_events("tls", why="certificates taken over")
+    assert evenpost.log_events("tls", why="certificates and passwords taken over")
 
 
 def test_bad_files_are_refused(evenpost_before, scripted_servers, scratch, live):
@@ -79,7 +79,7 @@ def test_bad_files_are_refused(evenpost_before, scripted_servers, scratch, live)
     evenpost.wait_event("signal")
     why = [line["why"] for line in evenpost.log_events("tls", level="error")]
     assert why[0].startswith(f"tls.certificates[0].key: {key}: not the key of")
-    assert why[1] == "the new files are refused: the certificates in force stay"
+    assert why[1] == "the new files are refused: those in force stay"
     assert not evenpost.log_events("tls", level="info")
     put(second)
     evenpost.program.signal(signal.SIGHUP)

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from harness.raw_client import RawClient
-from harness.scripted_server import EXTENSIONS
+from harness.scripted_server import DROP, EXTENSIONS
 from harness.waiting import wait_until
 
 USER, PASSWORD = "hub@evenpost.test", "correct horse"
@@ -64,6 +64,10 @@ def spoken(server):
     return visit.commands
 
 
+def logins(server):
+    return [c for c in server.commands() if c.startswith("AUTH")]
+
+
 def fault(evenpost):
     (line,) = evenpost.wait_event("fault")
     return line["why"]
@@ -106,7 +110,7 @@ def test_once_a_connection(start, scripted_servers):
     evenpost = start(server)
     send_message(evenpost)
     send_message(evenpost)
-    assert len([c for c in server.commands() if c.startswith("AUTH")]) <= 2
+    assert len(logins(server)) <= 2
     wait_until(lambda: len(server.accepted()) == 2, "two messages")
 
 
@@ -130,8 +134,26 @@ def test_refused(start, scripted_servers):
     assert not bad.messages
     assert fault(evenpost) == (
         f"s1 refuses the login of {USER}: set auth.username and the password in "
-        f"auth.password-file right ({REFUSAL})"
+        "auth.password-file right (535 5.7.8)"
     )
+    assert len(logins(bad)) == 1  # it is not asked again
+    assert_no_secret(evenpost)
+
+
+def test_gone_at_the_login(start, scripted_servers):
+    (server,) = scripted_servers(**offering("PLAIN"))
+    server.on("auth", DROP)
+    evenpost = start(server)
+    send_message(evenpost, expected=451)
+    assert fault(evenpost).endswith("password-file right (connection lost)")
+
+
+def test_a_server_that_repeats_what_it_hears(start, scripted_servers):
+    (server,) = scripted_servers(**offering("PLAIN"))
+    server.on("auth", lambda connection: f"535 5.7.8 what? {connection.commands[-1]}")
+    evenpost = start(server)
+    send_message(evenpost, expected=451)
+    assert fault(evenpost).endswith("right (535 5.7.8)")
     assert_no_secret(evenpost)
 
 
@@ -174,7 +196,7 @@ def test_a_new_password(start, scripted_servers, password):
     evenpost = start(server)
     send_message(evenpost, expected=451)
     password[1]("battery staple")
-    evenpost.wait_event("tls", why="certificates taken over")
+    evenpost.wait_event("tls", why="certificates and passwords taken over")
     server.on("auth", "235 2.7.0 welcome")
     send_message(evenpost)
     again = base64.b64encode(f"\0{USER}\0battery staple".encode()).decode()

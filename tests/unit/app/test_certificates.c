@@ -180,7 +180,8 @@ a_new_file_is_taken_when_it_stands_still(void **state)
 	assert_int_equal(scene.expiry, pki_end());
 	assert_int_equal(count_lines("level=info event=tls certificates=1 expires=2"),
 			 1);
-	assert_int_equal(count_lines("why=\"certificates taken over\""), 1);
+	assert_int_equal(count_lines("why=\"certificates and passwords taken over\""),
+			 1);
 	look(&scene);
 	assert_int_equal(scene.changes, 1);
 	scene_close(&scene);
@@ -201,7 +202,7 @@ a_bad_file_is_refused_until_it_is_mended(void **state)
 		look(&scene);
 	assert_int_equal(count_lines("tls.certificates[0].key: "), 1);
 	assert_int_equal(count_lines("level=error event=tls"), 2);
-	assert_int_equal(count_lines("the certificates in force stay"), 1);
+	assert_int_equal(count_lines("those in force stay"), 1);
 	unlink(pki_path("live.key"));
 	for (int i = 0; i < 4; i++)
 		look(&scene);

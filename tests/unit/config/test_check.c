@@ -400,6 +400,10 @@ static const struct row {
 	 "listeners: {in: {bind: 127.0.0.1:25, auth: relay-insecure, pool: p}}\n",
 	 "3:44: listeners.in.auth: pool p has a login of its own (auth), and a server "
 	 "takes one\n"},
+	{"a login repeated by XCLIENT that is not spoken",
+	 POOL "    repeat-login: xclient\n",
+	 "5:19: pools.p.repeat-login: XCLIENT is spoken with identity: xclient "
+	 "alone\n"},
 	{"a login in LMTP",
 	 "pools: {p: {servers: {s: 10.0.0.1:24}, protocol: lmtp}}\n"
 	 "listeners: {in: {bind: 127.0.0.1:25, auth: relay-insecure, pool: p}}\n",
@@ -703,8 +707,7 @@ static const struct row {
 	{"a hash of who logs in where nobody does",
 	 POOL "    balance: hash\n    hash-on: user\n",
 	 "6:14: pools.p.hash-on: advice: nobody logs in at listener in (auth: off): "
-	 "all "
-	 "its mail goes to one server\n"},
+	 "its mail is shared by the clients' addresses\n"},
 	{"TLS keys without TLS",
 	 POOL "    tls-ca: /a\n    tls-name: hub.example\n    tls-fallback: true\n"
 	      "    tls-certificate: /c\n    tls-key: /k\n",

@@ -310,6 +310,30 @@ test_first_line(void **state)
 	assert_int_equal(two.code, 550);
 }
 
+static const struct status_row {
+	const char *name;
+	const char *text;
+	const char *wanted;
+} statuses[] = {
+	{"code and text", "250 one", "250"},
+	{"a code alone", "250", "250"},
+	{"an enhanced code", "535 5.7.8 AUTH PLAIN AGFubgBz", "535 5.7.8"},
+	{"the first line's", "535-5.7.8 no\r\n535 5.7.9 no", "535-5.7.8"},
+	{"a colon behind it", "250 2.0.0: 1a2b", "250 2.0.0"},
+	{"nothing behind it", "450 4.7.1", "450 4.7.1"},
+	{"digits that are none", "535 5.7.8AGFubgBz", "535"},
+};
+
+static void
+test_status(void **state)
+{
+	const struct status_row *row = *state;
+	struct smtp_reply reply = smtp_reply_of(span_from_string(row->text));
+
+	assert_true(
+		span_equals(smtp_reply_status(&reply), span_from_string(row->wanted)));
+}
+
 int
 main(void)
 {
@@ -322,6 +346,6 @@ main(void)
 
 	return ROWS_RUN(readings, test_reading) + ROWS_RUN(limits, test_limit) +
 	       ROWS_RUN(printings, test_printing) + ROWS_RUN(enhanced, test_enhanced) +
-	       ROWS_RUN(queue_ids, test_queue_id) +
+	       ROWS_RUN(queue_ids, test_queue_id) + ROWS_RUN(statuses, test_status) +
 	       cmocka_run_group_tests_name("replies", tests, NULL, NULL);
 }
