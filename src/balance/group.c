@@ -171,15 +171,11 @@ is_usable(const struct server *server, const struct pool_request *request)
 enum group_verdict
 group_judge(const struct server *server, const struct pool_request *request)
 {
-	uint32_t limit =
-		atomic_load_explicit(&server->max_connections, memory_order_relaxed);
-
 	if (!is_usable(server, request) || was_tried(server, request))
 		return GROUP_UNUSABLE;
 	if (!is_capable(server, request))
 		return GROUP_INCAPABLE;
-	if (limit &&
-	    atomic_load_explicit(&server->active, memory_order_relaxed) >= limit)
+	if (server_is_full(server))
 		return GROUP_FULL;
 	return GROUP_ELIGIBLE;
 }

@@ -105,12 +105,45 @@ server_take(struct server *server)
 	uint32_t active = atomic_load_explicit(&server->active, memory_order_relaxed);
 
 	do {
-		if (limit && active >= limit)
+		if (limit && active + atomic_load(&server->held) >= limit)
 			return false;
 	} while (!atomic_compare_exchange_weak_explicit(
 		&server->active, &active, active + 1, memory_order_acq_rel,
 		memory_order_relaxed));
 	return true;
+}
+
+bool
+server_is_full(const struct server *server)
+{
+	uint32_t limit =
+		atomic_load_explicit(&server->max_connections, memory_order_relaxed);
+
+	return limit && atomic_load_explicit(&server->active, memory_order_relaxed) +
+					atomic_load_explicit(&server->held,
+							     memory_order_relaxed) >=
+				limit;
+}
+
+void
+server_hold(struct server *server)
+{
+	atomic_fetch_add(&server->held, 1);
+}
+
+void
+server_take_held(struct server *server)
+{
+	atomic_fetch_add(&server->active, 1);
+	server_put_held(server);
+}
+
+void
+server_put_held(struct server *server)
+{
+	uint32_t held = atomic_fetch_sub(&server->held, 1);
+
+	assert(held > 0);
 }
 
 void

@@ -94,7 +94,8 @@ struct server {
 
 	/* load */
 	_Atomic uint32_t
-		active; /* reservations: transactions in flight or being begun */
+		active;        /* reservations: transactions in flight or being begun */
+	_Atomic uint32_t held; /* places kept for one client each, between messages */
 	_Atomic uint32_t connections; /* open, idle ones too */
 	_Atomic uint64_t
 		reply_ewma; /* microseconds from end of data to its reply; 0: none */
@@ -189,6 +190,16 @@ bool server_is_counted_ejected(const struct server *server);
  */
 bool server_take(struct server *server);
 void server_put(struct server *server);
+/* As many are reserved, or held, as there may be. */
+bool server_is_full(const struct server *server);
+
+/*
+ * Keeps a place for a client that can be served by one connection alone, though that is
+ * idle; makes a reservation of it; gives it up.
+ */
+void server_hold(struct server *server);
+void server_take_held(struct server *server);
+void server_put_held(struct server *server);
 
 /* The share of its turns that a server in slow start takes now: 0 to 256. */
 uint32_t server_warmth(const struct server *server, int64_t now);

@@ -186,6 +186,10 @@ reuse_take(struct reuse *reuse, const struct server *server,
 void
 reuse_forget(struct reuse *reuse, struct upstream *upstream)
 {
+	if (upstream->bound) {
+		server_put_held(upstream->server);
+		return;
+	}
 	if (!list_is_linked(&upstream->link))
 		return;
 	list_remove(&upstream->link);
@@ -237,6 +241,7 @@ is_nobodys_use(const struct upstream *upstream)
 static void
 keep_bound(struct reuse *reuse, struct upstream *upstream)
 {
+	server_hold(upstream->server);
 	upstream->state = UPSTREAM_IDLE;
 	upstream_await_nothing(upstream);
 	reuse_place_freed(reuse, upstream->pool->pool);

@@ -142,8 +142,9 @@ try_bound(struct transaction *transaction)
 		transaction_fail_for_want_of_servers(transaction);
 		return true;
 	}
-	if (upstream->state != UPSTREAM_IDLE || !server_take(upstream->server))
+	if (upstream->state != UPSTREAM_IDLE)
 		return false;
+	server_take_held(upstream->server);
 	transaction->server = upstream->server;
 	transaction->reserved = true;
 	transaction_stop_waiting(transaction);

@@ -540,6 +540,27 @@ def test_waits_for_a_place(evenpost_before, checking_servers):
     assert len(server.messages) == 3
 
 
+def test_places_that_are_held(evenpost_before, checking_servers):
+    """A server whose places are all kept for clients that are bound to it is full: the
+    others are used without waiting."""
+    servers = checking_servers(3)
+    evenpost = evenpost_before(
+        *map(narrow, servers), listener=_CLEAR, pool={"queue": "1h"}, workers=1
+    )
+    bound = [RawClient(evenpost.port) for _ in range(2)]
+    for client in bound:
+        client.hello()
+        assert log_in_with_cram(client).code == 235
+    for _ in range(3):
+        with RawClient(evenpost.port) as client:
+            client.hello()
+            send_message(client)
+    for client in bound:
+        send_message(client)
+        client.close()
+    assert sorted(len(server.messages) for server in servers) == [1, 1, 3]
+
+
 def test_no_place(evenpost_before, checking_servers):
     (server,) = checking_servers()
     evenpost = evenpost_before(narrow(server), listener=_CLEAR, pool={"queue": "200ms"})

@@ -292,6 +292,28 @@ test_places(void **state)
 }
 
 static void
+test_held_places(void **state)
+{
+	static const struct fleet_server one = {.weight = 1, .max_connections = 1};
+	struct fleet fleet;
+
+	(void)state;
+	fleet_open(&fleet, "round-robin", &fleet_rules, &one, 1);
+	assert_false(server_is_full(fleet.servers[0]));
+	server_hold(fleet.servers[0]);
+	assert_true(server_is_full(fleet.servers[0]));
+	assert_false(server_take(fleet.servers[0]));
+	server_take_held(fleet.servers[0]);
+	assert_int_equal(fleet.servers[0]->active, 1);
+	assert_int_equal(fleet.servers[0]->held, 0);
+	server_put(fleet.servers[0]);
+	server_hold(fleet.servers[0]);
+	server_put_held(fleet.servers[0]);
+	assert_true(server_take(fleet.servers[0]));
+	fleet_close(&fleet);
+}
+
+static void
 test_warmth(void **state)
 {
 	static const struct fleet_server two[2] = {{1, 0, 0}, {1, 0, 0}};
@@ -414,6 +436,7 @@ main(void)
 		cmocka_unit_test(test_max_ejected),
 		cmocka_unit_test(test_weight_zero_drains),
 		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_held_places),
 		cmocka_unit_test(test_warmth),
 		cmocka_unit_test(test_replies),
 		cmocka_unit_test(test_address),
