@@ -31,6 +31,12 @@ struct sink_refusals {
 	unsigned count;
 };
 
+enum sink_tls {
+	SINK_TLS_OFF,
+	SINK_TLS_STARTTLS, /* offered */
+	SINK_TLS_IMPLICIT, /* from the first byte, or behind the PROXY header */
+};
+
 struct sink_options {
 	struct endpoint listen[SINK_LISTENERS_MAX];
 	unsigned listen_count;
@@ -43,6 +49,9 @@ struct sink_options {
 	bool proxy;   /* a PROXY header comes first */
 	bool xclient; /* XCLIENT is taken */
 	bool stats;   /* totals at the end */
+	enum sink_tls tls;
+	const char *certificate; /* PEM files; NULL: none */
+	const char *key;
 	struct smtp_extensions offered;
 	struct sink_refusals at_recipient;
 	struct sink_refusals at_end; /* LMTP: after the message */
@@ -52,6 +61,7 @@ struct sink_options {
 
 enum sink_command {
 	SINK_HELLO,
+	SINK_STARTTLS,
 	SINK_MAIL,
 	SINK_RCPT,
 	SINK_DATA,
@@ -71,6 +81,9 @@ struct sink_totals {
 			    */
 	uint64_t recipients; /* of those messages */
 	uint64_t bytes; /* of those messages, in wire form, without the end of data */
+	uint64_t handshakes;        /* of TLS, that were finished */
+	uint64_t resumed;           /* of those */
+	uint64_t handshakes_failed; /* not counting those that a fault has ended */
 	uint64_t commands[SINK_COMMAND_COUNT];
 };
 
@@ -89,6 +102,8 @@ struct sink {
 	struct slab sessions;
 	struct list open;
 	struct store store;
+	struct tls_tickets *tls_tickets;
+	struct tls_server *tls_server; /* NULL: no TLS */
 	struct sink_totals totals;
 	bool keeps_envelope; /* something needs the addresses */
 	uint32_t message_number;
@@ -98,6 +113,10 @@ struct sink {
 /* Exits with 64 on a usage error; --help and --version end the program too. */
 void sink_options_read(int argc, char **argv, struct sink_options *options);
 void sink_options_fini(struct sink_options *options);
+
+/* sink_tls.c. Ends the program where certificate and key do not do. */
+void sink_tls_open(struct sink *sink);
+void sink_tls_close(struct sink *sink);
 
 /* One line of JSON on standard output. */
 void sink_report(const struct sink *sink);

@@ -94,6 +94,14 @@ answer_hello(struct session *session, const struct smtp_event *event,
 }
 
 static void
+answer_starttls(struct session *session, const struct smtp_event *event,
+		const struct fault_plan *plan)
+{
+	session_reply(session, event->slot,
+		      reply_choose(plan, SPAN("220 2.0.0 Ready to start TLS")));
+}
+
+static void
 answer_mail(struct session *session, const struct smtp_event *event,
 	    const struct fault_plan *plan)
 {
@@ -267,6 +275,7 @@ static const struct answer {
 	bool answered; /* by the protocol, behind the mark */
 } answers[] = {
 	[SMTP_EVENT_HELLO] = {answer_hello, FAULT_HELLO, SINK_HELLO, false},
+	[SMTP_EVENT_STARTTLS] = {answer_starttls, FAULT_STARTTLS, SINK_STARTTLS, false},
 	[SMTP_EVENT_MAIL] = {answer_mail, FAULT_MAIL, SINK_MAIL, false},
 	[SMTP_EVENT_RCPT] = {answer_rcpt, FAULT_RCPT, SINK_RCPT, false},
 	[SMTP_EVENT_DATA] = {answer_data, FAULT_DATA, SINK_DATA, false},

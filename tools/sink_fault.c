@@ -4,17 +4,20 @@
 #include "smtp/reply.h"
 
 static const char *const where_names[FAULT_WHERE_COUNT] = {
-	[FAULT_GREETING] = "greeting", [FAULT_HELLO] = "ehlo", [FAULT_MAIL] = "mail",
-	[FAULT_RCPT] = "rcpt",         [FAULT_DATA] = "data",  [FAULT_BODY] = "body",
-	[FAULT_CHUNK] = "chunk",       [FAULT_END] = "end",    [FAULT_RSET] = "rset",
-	[FAULT_QUIT] = "quit",
+	[FAULT_GREETING] = "greeting", [FAULT_HELLO] = "ehlo",
+	[FAULT_STARTTLS] = "starttls", [FAULT_HANDSHAKE] = "handshake",
+	[FAULT_MAIL] = "mail",         [FAULT_RCPT] = "rcpt",
+	[FAULT_DATA] = "data",         [FAULT_BODY] = "body",
+	[FAULT_CHUNK] = "chunk",       [FAULT_END] = "end",
+	[FAULT_RSET] = "rset",         [FAULT_QUIT] = "quit",
 };
 
 enum argument { NO_ARGUMENT, DURATION, SIZE, NUMBER, TEXT, REPLY };
 
 #define BODY_ALONE (1u << FAULT_BODY)
 #define EVERYWHERE ((1u << FAULT_WHERE_COUNT) - 1)
-#define REPLIES (EVERYWHERE & ~BODY_ALONE)
+#define HANDSHAKE_ALONE (1u << FAULT_HANDSHAKE)
+#define REPLIES (EVERYWHERE & ~BODY_ALONE & ~HANDSHAKE_ALONE)
 
 static const struct {
 	const char *name;
@@ -23,14 +26,14 @@ static const struct {
 	unsigned where; /* places in which it makes sense */
 } whats[FAULT_WHAT_COUNT] = {
 	[FAULT_DELAY] = {"delay", DURATION, false, EVERYWHERE},
-	[FAULT_REPLY] = {"reply", REPLY, false, EVERYWHERE},
+	[FAULT_REPLY] = {"reply", REPLY, false, REPLIES | BODY_ALONE},
 	[FAULT_EARLY_REPLY] = {"early-reply", SIZE, true, BODY_ALONE},
 	[FAULT_SILENCE] = {"silence", SIZE, true, EVERYWHERE},
 	[FAULT_DROP] = {"drop", SIZE, true, EVERYWHERE},
 	[FAULT_RESET] = {"reset", SIZE, true, EVERYWHERE},
 	[FAULT_DROP_AFTER_REPLY] = {"drop-after-reply", NO_ARGUMENT, false, REPLIES},
-	[FAULT_RAW] = {"raw", TEXT, false, REPLIES},
-	[FAULT_GARBAGE] = {"garbage", NO_ARGUMENT, false, REPLIES},
+	[FAULT_RAW] = {"raw", TEXT, false, REPLIES | HANDSHAKE_ALONE},
+	[FAULT_GARBAGE] = {"garbage", NO_ARGUMENT, false, REPLIES | HANDSHAKE_ALONE},
 	[FAULT_FLOOD] = {"flood", NUMBER, false, REPLIES},
 	[FAULT_EXTRA] = {"extra", TEXT, false, REPLIES},
 	[FAULT_SPLIT] = {"split", DURATION, true, REPLIES},

@@ -20,7 +20,9 @@
 
 enum fault_where {
 	FAULT_GREETING,
-	FAULT_HELLO, /* EHLO, HELO, LHLO */
+	FAULT_HELLO,     /* EHLO, HELO, LHLO */
+	FAULT_STARTTLS,  /* where it is offered */
+	FAULT_HANDSHAKE, /* once the client has said something in it */
 	FAULT_MAIL,
 	FAULT_RCPT,
 	FAULT_DATA,
@@ -40,12 +42,12 @@ enum fault_what {
 	FAULT_DROP,             /* closed without a reply */
 	FAULT_RESET,            /* the same with a TCP reset */
 	FAULT_DROP_AFTER_REPLY, /* the reply, then closed */
-	FAULT_RAW,              /* these octets instead of a reply */
-	FAULT_GARBAGE,          /* octets that are no reply */
-	FAULT_FLOOD,            /* a reply of that many lines */
-	FAULT_EXTRA,            /* octets that nobody asked for behind the reply */
-	FAULT_SPLIT, /* the reply byte by byte, with that time between them */
-	FAULT_SLOW,  /* in the body alone: read at that many bytes a second */
+	FAULT_RAW, /* these octets instead of a reply; in the handshake, then closed */
+	FAULT_GARBAGE, /* octets that are no reply; likewise */
+	FAULT_FLOOD,   /* a reply of that many lines */
+	FAULT_EXTRA,   /* octets that nobody asked for behind the reply */
+	FAULT_SPLIT,   /* the reply byte by byte, with that time between them */
+	FAULT_SLOW,    /* in the body alone: read at that many bytes a second */
 	FAULT_WHAT_COUNT
 };
 

@@ -13,9 +13,11 @@
 #define FAREWELL SPAN("421 4.3.2 Out of descriptors\r\n")
 
 static const char *const command_names[SINK_COMMAND_COUNT] = {
-	[SINK_HELLO] = "ehlo", [SINK_MAIL] = "mail",       [SINK_RCPT] = "rcpt",
-	[SINK_DATA] = "data",  [SINK_BDAT] = "bdat",       [SINK_RSET] = "rset",
-	[SINK_QUIT] = "quit",  [SINK_XCLIENT] = "xclient", [SINK_REFUSED] = "refused",
+	[SINK_HELLO] = "ehlo",      [SINK_STARTTLS] = "starttls",
+	[SINK_MAIL] = "mail",       [SINK_RCPT] = "rcpt",
+	[SINK_DATA] = "data",       [SINK_BDAT] = "bdat",
+	[SINK_RSET] = "rset",       [SINK_QUIT] = "quit",
+	[SINK_XCLIENT] = "xclient", [SINK_REFUSED] = "refused",
 };
 
 void
@@ -26,10 +28,13 @@ sink_report(const struct sink *sink)
 	printf("{\"connections\":%" PRIu64 ",\"turned_away\":%" PRIu64
 	       ",\"open\":%" PRIu32 ",\"transactions\":%" PRIu64
 	       ",\"messages\":%" PRIu64 ",\"recipients\":%" PRIu64 ",\"bytes\":%" PRIu64
-	       ",\"faults\":%" PRIu64 ",\"commands\":{",
+	       ",\"handshakes\":%" PRIu64 ",\"resumed\":%" PRIu64
+	       ",\"handshakes_failed\":%" PRIu64 ",\"faults\":%" PRIu64
+	       ",\"commands\":{",
 	       totals->connections, totals->turned_away, sink->sessions.used,
 	       totals->transactions, totals->messages, totals->recipients,
-	       totals->bytes, sink->options->faults.done);
+	       totals->bytes, totals->handshakes, totals->resumed,
+	       totals->handshakes_failed, sink->options->faults.done);
 	for (unsigned at = 0; at < SINK_COMMAND_COUNT; at++)
 		printf("%s\"%s\":%" PRIu64, at ? "," : "", command_names[at],
 		       totals->commands[at]);
@@ -131,6 +136,8 @@ sink_open(struct sink *sink, struct sink_options *options)
 		.max_errors = UINT32_MAX,
 		.max_idle_commands = UINT32_MAX,
 		.lmtp = options->lmtp,
+		.tls = options->tls == SINK_TLS_STARTTLS ? SMTP_TLS_OFFERED
+							 : SMTP_TLS_OFF,
 	};
 	list_init(&sink->open);
 	slab_init(&sink->sessions, sizeof(struct session));
@@ -139,6 +146,7 @@ sink_open(struct sink *sink, struct sink_options *options)
 	if (store_open(&sink->store, options->maildir, options->journal))
 		sink_fail("store",
 			  options->maildir ? options->maildir : options->journal);
+	sink_tls_open(sink);
 	sink->keeps_envelope = options->lmtp || store_is_open(&sink->store);
 	signals_watch(sink);
 	for (unsigned at = 0; at < options->listen_count; at++)
@@ -154,6 +162,7 @@ sink_close(struct sink *sink)
 		session_free(CONTAINER_OF(at, struct session, link));
 	signals_close(sink);
 	store_close(&sink->store);
+	sink_tls_close(sink);
 	slab_fini(&sink->sessions);
 	loop_close(&sink->loop);
 }

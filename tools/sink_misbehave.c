@@ -112,6 +112,40 @@ session_misbehave(struct session *session, const struct fault_plan *plan, size_t
 	session_postpone(session, plan, mark);
 }
 
+/* Whether anything but time will pass. */
+static bool
+plan_ends_handshake(const struct fault_plan *plan)
+{
+	return plan->acts[FAULT_SILENCE] || plan->acts[FAULT_DROP] ||
+	       plan->acts[FAULT_RESET] || plan->acts[FAULT_RAW] ||
+	       plan->acts[FAULT_GARBAGE];
+}
+
+void
+session_misbehave_in_handshake(struct session *session)
+{
+	const struct fault_plan *plan = &session->handshake_plan;
+	struct sink *sink = session->sink;
+	size_t count = 0;
+	enum status status =
+		stream_peek(&session->stream, sink->room, sizeof(sink->room), &count);
+
+	if (status == STATUS_AGAIN)
+		return;
+	session->misbehaves_in_handshake = false;
+	if (status) {
+		session->over = true;
+	} else if (!plan_ends_handshake(plan)) {
+		session_wait(session, (int64_t)plan->acts[FAULT_DELAY]->number);
+	} else {
+		/* a close with octets unread would be a reset */
+		if (stream_skip(&session->stream, count))
+			session->over = true;
+		session_misbehave(session, plan, 0);
+		session->closing |= plan->acts[FAULT_RAW] || plan->acts[FAULT_GARBAGE];
+	}
+}
+
 /* Whether it is time for it; it happens once in a message. */
 static const struct fault *
 body_act_take(struct fault_plan *plan, enum fault_what what, uint64_t received)

@@ -31,6 +31,11 @@ static const char usage[] =
 	"      --no-ehlo                 refuse EHLO\n"
 	"      --proxy                   a PROXY header must come first\n"
 	"      --xclient                 announce and take XCLIENT\n"
+	"      --tls-certificate FILE    offer STARTTLS, with this certificate and the "
+	"chain\n"
+	"                                behind it\n"
+	"      --tls-key FILE            its key (in the file of the certificate)\n"
+	"      --tls WAY                 starttls, or implicit: from the first byte\n"
 	"      --size BYTES              the largest message\n"
 	"      --max-connections N       421 to those above it\n"
 	"      --refuse-recipient PATTERN=REPLY\n"
@@ -53,6 +58,9 @@ enum option_key {
 	OPTION_NO_EHLO,
 	OPTION_PROXY,
 	OPTION_XCLIENT,
+	OPTION_TLS_CERTIFICATE,
+	OPTION_TLS_KEY,
+	OPTION_TLS,
 	OPTION_SIZE,
 	OPTION_MAX_CONNECTIONS,
 	OPTION_REFUSE_RECIPIENT,
@@ -71,6 +79,9 @@ static const struct option long_options[] = {
 	{"no-ehlo", no_argument, NULL, OPTION_NO_EHLO},
 	{"proxy", no_argument, NULL, OPTION_PROXY},
 	{"xclient", no_argument, NULL, OPTION_XCLIENT},
+	{"tls-certificate", required_argument, NULL, OPTION_TLS_CERTIFICATE},
+	{"tls-key", required_argument, NULL, OPTION_TLS_KEY},
+	{"tls", required_argument, NULL, OPTION_TLS},
 	{"size", required_argument, NULL, OPTION_SIZE},
 	{"max-connections", required_argument, NULL, OPTION_MAX_CONNECTIONS},
 	{"refuse-recipient", required_argument, NULL, OPTION_REFUSE_RECIPIENT},
@@ -149,6 +160,34 @@ refusal_add(struct sink_options *options, struct sink_refusals *refusals,
 	refusals->count++;
 }
 
+static enum sink_tls
+tls_option(const char *value)
+{
+	if (!strcmp(value, "starttls"))
+		return SINK_TLS_STARTTLS;
+	if (!strcmp(value, "implicit"))
+		return SINK_TLS_IMPLICIT;
+	usage_error("--tls", value, "not starttls or implicit");
+}
+
+/* A certificate is there to be shown; without one there is no TLS. */
+static void
+tls_complete(struct sink_options *options)
+{
+	if (!options->certificate) {
+		if (options->key)
+			usage_error("--tls-key", options->key,
+				    "needs --tls-certificate");
+		if (options->tls != SINK_TLS_OFF)
+			usage_error("--tls", "", "needs --tls-certificate");
+		return;
+	}
+	if (!options->key)
+		options->key = options->certificate;
+	if (options->tls == SINK_TLS_OFF)
+		options->tls = SINK_TLS_STARTTLS;
+}
+
 static void
 fault_add(struct sink_options *options, const char *value)
 {
@@ -183,6 +222,24 @@ end_with(const char *text)
 {
 	fputs(text, stdout);
 	exit(EX_OK);
+}
+
+static bool
+tls_take(struct sink_options *options, int key, const char *value)
+{
+	switch (key) {
+	case OPTION_TLS_CERTIFICATE:
+		options->certificate = value;
+		return true;
+	case OPTION_TLS_KEY:
+		options->key = value;
+		return true;
+	case OPTION_TLS:
+		options->tls = tls_option(value);
+		return true;
+	default:
+		return false;
+	}
 }
 
 static void
@@ -253,13 +310,16 @@ sink_options_read(int argc, char **argv, struct sink_options *options)
 		.name = "sink.example",
 		.offered = {.set = OFFERED_BY_DEFAULT},
 	};
-	while ((key = getopt_long(argc, argv, "l:n:hV", long_options, NULL)) != -1)
-		option_take(options, key, optarg);
+	while ((key = getopt_long(argc, argv, "l:n:hV", long_options, NULL)) != -1) {
+		if (!tls_take(options, key, optarg))
+			option_take(options, key, optarg);
+	}
 	if (optind < argc)
 		usage_error("argument", argv[optind], "not expected");
 	if (options->at_end.count && !options->lmtp)
 		usage_error("--refuse-at-end", options->at_end.rows[0].pattern,
 			    "works with --lmtp alone");
+	tls_complete(options);
 	if (options->listen_count == 0)
 		listen_add(options, "127.0.0.1:0");
 }

@@ -96,7 +96,7 @@ static bool
 session_may_feed(const struct session *session)
 {
 	return !session->over && !session->closing && !session->awaits_header &&
-	       session->hold == HOLD_NOTHING;
+	       !session->shaking_hands && session->hold == HOLD_NOTHING;
 }
 
 /* Hands the input to the protocol until it wants more or something holds it up. */
@@ -206,11 +206,13 @@ session_read_more(struct session *session)
 	return status;
 }
 
-/* Not while answers wait to be sent: then an end that is read finds none unsent. */
+/* Not while answers wait to be sent: then an end that is read finds none unsent. What
+ * comes behind the answer to STARTTLS belongs to TLS. */
 static bool
 session_may_read(const struct session *session)
 {
-	return session_may_feed(session) && buffer_is_empty(&session->smtp.output);
+	return session_may_feed(session) && buffer_is_empty(&session->smtp.output) &&
+	       !smtp_server_awaits_tls(&session->smtp);
 }
 
 static enum status
@@ -235,6 +237,15 @@ session_greet(struct session *session)
 	session_misbehave(session, &plan, 0);
 }
 
+static void
+session_welcome(struct session *session)
+{
+	if (session->sink->options->tls == SINK_TLS_IMPLICIT)
+		session_begin_tls(session);
+	else
+		session_greet(session);
+}
+
 /* True: the session can go on, or wait. */
 static bool
 session_take_header(struct session *session, struct span bytes)
@@ -248,7 +259,7 @@ session_take_header(struct session *session, struct span bytes)
 		if (stream_skip(&session->stream, header.length))
 			return false;
 		session->awaits_header = false;
-		session_greet(session);
+		session_welcome(session);
 		return true;
 	default:
 		return false;
@@ -269,6 +280,24 @@ session_read_header(struct session *session)
 		session->over = true;
 }
 
+/* By STARTTLS the client has been greeted already. */
+static void
+session_finish_handshake(struct session *session)
+{
+	if (session->over || session->closing || session->hold != HOLD_NOTHING)
+		return;
+	if (session_shake_hands(session) && !session->smtp.greeted)
+		session_greet(session);
+}
+
+/* The client was told to begin TLS, and nothing is to be said any more in clear. */
+static bool
+session_turns_to_tls(const struct session *session)
+{
+	return session_may_feed(session) && smtp_server_awaits_tls(&session->smtp) &&
+	       buffer_is_empty(&session->smtp.output);
+}
+
 static void
 session_take_turn(struct session *session)
 {
@@ -277,6 +306,8 @@ session_take_turn(struct session *session)
 
 	if (session->awaits_header)
 		session_read_header(session);
+	if (session->shaking_hands)
+		session_finish_handshake(session);
 	session_feed_pending(session);
 	session_flush(session);
 	while (!status && session_may_read(session)) {
@@ -289,6 +320,10 @@ session_take_turn(struct session *session)
 	}
 	if (status && status != STATUS_AGAIN)
 		session->over = true;
+	if (session_turns_to_tls(session)) {
+		session_begin_tls(session);
+		loop_defer(&session->sink->loop, &session->turn);
+	}
 	/* one that will never answer has nothing to wait for but the end */
 	if (session->hold == HOLD_SILENCE && stream_is_hung_up(&session->stream))
 		session->over = true;
@@ -374,6 +409,6 @@ session_open(struct sink *sink, int fd)
 	else if (sink->options->proxy)
 		session->awaits_header = true;
 	else
-		session_greet(session);
+		session_welcome(session);
 	session_run(session);
 }

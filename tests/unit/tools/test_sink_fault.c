@@ -36,6 +36,12 @@ static const struct reading {
 	 FAULT_REPLY, 0, "550 a@b", 2, 2},
 	{"a drop after the reply", "quit=drop-after-reply", FAULT_QUIT,
 	 FAULT_DROP_AFTER_REPLY, 0, "", 1, UINT64_MAX},
+	{"STARTTLS refused", "starttls=reply:454 4.7.0 no", FAULT_STARTTLS, FAULT_REPLY,
+	 0, "454 4.7.0 no", 1, UINT64_MAX},
+	{"a handshake that is dropped", "handshake=drop@2", FAULT_HANDSHAKE, FAULT_DROP,
+	 0, "", 2, 2},
+	{"octets in a handshake", "handshake=raw:220 no\\r\\n", FAULT_HANDSHAKE,
+	 FAULT_RAW, 0, "220 no\r\n", 1, UINT64_MAX},
 	{"split with an interval", "ehlo=split:50ms", FAULT_HELLO, FAULT_SPLIT, 50, "",
 	 1, UINT64_MAX},
 };
@@ -82,6 +88,12 @@ static const struct refusal {
 	{"an early reply outside the body", "end=early-reply",
 	 "that can not happen there"},
 	{"garbage in the body", "body=garbage", "that can not happen there"},
+	{"a reply in the handshake", "handshake=reply:454 no",
+	 "that can not happen there"},
+	{"a reply in pieces in the handshake", "handshake=split",
+	 "that can not happen there"},
+	{"slow reading of a handshake", "handshake=slow:1k",
+	 "that can not happen there"},
 	{"a reader that never reads", "body=slow:0", "the argument is malformed"},
 };
 
