@@ -17,6 +17,13 @@
 #include <stdio.h>
 
 struct connection;
+struct tls_client;
+
+enum load_tls {
+	LOAD_TLS_OFF,
+	LOAD_TLS_STARTTLS, /* of a server that does not offer it messages fail */
+	LOAD_TLS_IMPLICIT, /* from the first byte */
+};
 
 struct load_options {
 	struct endpoint target;
@@ -34,13 +41,17 @@ struct load_options {
 	const char *hello;
 	const char *body; /* a file; NULL: made up */
 	const char *log;  /* a file; NULL: none */
+	enum load_tls tls;
+	const char *tls_ca;   /* a file; NULL: any certificate will do */
+	const char *tls_name; /* the server's; NULL: its address */
+	bool tls_resume;
 	bool pipelining;
 	bool chunking;
 	bool lmtp;
 	bool utf8;         /* an address has octets above 0x7f: MAIL says SMTPUTF8 */
 	bool idle;         /* opens connections and keeps them */
 	bool idle_hello;   /* … after EHLO */
-	bool connect_only; /* greeting, QUIT */
+	bool connect_only; /* greeting, STARTTLS where it is asked for, QUIT */
 	bool json;
 };
 
@@ -69,10 +80,11 @@ size_t load_content_header(const struct load_content *content, uint64_t number,
 			   char header[LOAD_HEADER_MAX]);
 
 #define FAILURE_KINDS_MAX 64
+#define FAILURE_NAME_MAX 128
 
 /* Failures that look alike: the place, and the reply's codes or the cause. */
 struct failure {
-	char what[64];
+	char what[FAILURE_NAME_MAX];
 	char example[128]; /* the first reply, or empty */
 	uint64_t count;
 };
@@ -85,9 +97,12 @@ struct load_totals {
 	uint64_t recipients_failed;
 	uint64_t
 		bytes; /* of accepted messages, in wire form, without the end of data */
-	struct histogram connect; /* until the greeting was read */
-	struct histogram message; /* from MAIL to the last reply */
-	struct histogram session; /* from the connect to the end */
+	uint64_t handshakes;        /* of TLS, that were finished */
+	uint64_t resumed;           /* of those */
+	struct histogram connect;   /* until the greeting was read */
+	struct histogram handshake; /* of TLS alone */
+	struct histogram message;   /* from MAIL to the last reply */
+	struct histogram session;   /* from the connect to the end */
 	struct failure failures[FAILURE_KINDS_MAX];
 	unsigned failure_kinds;
 	uint64_t other_failures; /* when the table is full */
@@ -98,10 +113,14 @@ struct load {
 	struct loop loop;
 	struct loop_source signals; /* a signalfd */
 	struct load_content content;
+	struct tls_client *tls_client; /* NULL: no TLS */
+	struct span tls_name;          /* said to servers, unless it is an address */
+	char tls_name_room[ENDPOINT_TEXT_MAX];
 	FILE *log;
 	struct connection *connections;
-	uint32_t started;  /* connections that were given their first start */
-	uint32_t starting; /* … and have had neither greeting nor failure */
+	uint32_t started; /* connections that were given their first start */
+	uint32_t starting; /* … and have had neither greeting nor failure; of idle ones:
+			      are not idle yet */
 	uint32_t running;
 	uint64_t begin; /* microseconds */
 	uint64_t end;
@@ -117,10 +136,14 @@ bool load_take(struct load *load, uint64_t *number);
 /* Microseconds on loop_microseconds()'s clock at which it is due; 0: now. */
 uint64_t load_due(const struct load *load, uint64_t number);
 
-/* A connection had its first greeting or failure: others may start. */
+/* A connection is not starting any more: others may start. */
 void load_started_one(struct load *load);
 /* A connection has nothing more to do. */
 void load_ended_one(struct load *load);
+
+/* load_tls.c. Ends the program where the file of --tls-ca does not do. */
+void load_tls_open(struct load *load);
+void load_tls_close(struct load *load);
 
 /* load_report.c. place: "rcpt"; reply or cause: the other is NULL. */
 void load_count_failure(struct load *load, const char *place,

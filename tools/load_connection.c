@@ -14,7 +14,7 @@ connection_arm(struct connection *connection)
 {
 	struct load *load = connection->load;
 
-	if (smtp_client_owed(&connection->client))
+	if (smtp_client_owed(&connection->client) || connection->shaking_hands)
 		loop_timer_start(&load->loop, &connection->timer,
 				 load->options->timeout);
 	else if (connection->dialogue != DIALOGUE_DUE)
@@ -31,7 +31,9 @@ connection_break(struct connection *connection, const char *cause)
 	/* a message that waits for its time goes over another connection */
 	if (connection->dialogue == DIALOGUE_DUE)
 		return;
-	if (smtp_client_owed(client))
+	if (connection->shaking_hands)
+		place = "handshake";
+	else if (smtp_client_owed(client))
 		place = smtp_step_name(client->owed[client->first].step);
 	dialogue_fail(connection, place, cause);
 }
@@ -153,13 +155,32 @@ connection_read(struct connection *connection)
 	return buffer_append(&connection->pending, input);
 }
 
+/* True: it can be read and written. The greeting follows, or it is ours to go on. */
+static bool
+connection_is_secured(struct connection *connection)
+{
+	if (!connection->shaking_hands)
+		return true;
+	switch (connection_shake_hands(connection)) {
+	case STATUS_OK:
+		connection_go_on(connection, span_of(NULL, 0));
+		connection_flush(connection);
+		return !connection->over;
+	case STATUS_AGAIN:
+		return false;
+	default:
+		connection_break(connection, stream_tls_error(&connection->stream));
+		return false;
+	}
+}
+
 static void
 connection_exchange(struct connection *connection)
 {
 	enum status status = STATUS_OK;
 
 	connection_flush(connection);
-	while (!status && !connection->over &&
+	while (!status && !connection->over && connection_is_secured(connection) &&
 	       stream_is_readable(&connection->stream)) {
 		status = connection_read(connection);
 		if (status && status != STATUS_AGAIN)
@@ -184,6 +205,8 @@ connection_is_made(struct connection *connection)
 	if (status) {
 		dialogue_fail(connection, "connect", status_name(status));
 		connection->over = connection->failed_to_open = true;
+	} else if (connection->load->options->tls == LOAD_TLS_IMPLICIT) {
+		connection_begin_tls(connection);
 	}
 	return status == STATUS_OK;
 }
@@ -209,6 +232,7 @@ connection_open(struct connection *connection)
 	connection->dialogue = DIALOGUE_GREETING;
 	connection->messages = 0;
 	connection->plain_hello = false;
+	connection->offers_tls = false;
 	connection->opened = loop_microseconds();
 	smtp_client_init(&connection->client);
 	connection_arm(connection);
@@ -229,6 +253,7 @@ connection_end(struct connection *connection)
 	buffer_clear(&connection->output);
 	buffer_clear(&connection->pending);
 	connection->body = span_of(NULL, 0);
+	connection->shaking_hands = false;
 }
 
 /* Closes what is over and starts anew; the timer does that later where it failed to
@@ -243,15 +268,22 @@ connection_settle(struct connection *connection)
 		return;
 	connection_end(connection);
 	connection->over = connection->failed_to_open = false;
-	if (!connection->greeted_once)
-		load_started_one(load);
-	connection->greeted_once = true;
+	connection_note_start(connection);
 	if (load->options->idle)
 		load_ended_one(load);
 	else if (later)
 		loop_timer_start(&load->loop, &connection->timer, RETRY_DELAY);
 	else
 		connection_start(connection);
+}
+
+void
+connection_note_start(struct connection *connection)
+{
+	if (connection->started)
+		return;
+	connection->started = true;
+	load_started_one(connection->load);
 }
 
 void
@@ -322,4 +354,5 @@ void
 connection_free(struct connection *connection)
 {
 	connection_end(connection);
+	tls_session_clear(&connection->tls_session);
 }

@@ -1,23 +1,26 @@
 /*
  * load_connection: one connection of the load, again and again, and the message that it
- * is sending. load_connection.c opens, reads and writes; load_dialogue.c hears the
- * replies and decides what comes next; load_say.c says it. Owner: the load's array.
- * Thread: owner. Allocates what waits to be written.
+ * is sending. load_connection.c opens, reads and writes; load_tls.c shakes hands;
+ * load_dialogue.c hears the replies and decides what comes next; load_say.c says it.
+ * Owner: the load's array. Thread: owner. Allocates what waits to be written.
  */
 #ifndef EVENPOST_TOOLS_LOAD_CONNECTION_H
 #define EVENPOST_TOOLS_LOAD_CONNECTION_H
 
 #include "net/stream.h"
+#include "net/tls_client.h"
 #include "tools/load.h"
 
 /* Where the dialogue is; it goes on when all that was asked has been answered. */
 enum dialogue {
 	DIALOGUE_GREETING,
 	DIALOGUE_HELLO,
-	DIALOGUE_DUE,      /* a message waits for its time */
-	DIALOGUE_ENVELOPE, /* MAIL, then RCPTs, one by one */
-	DIALOGUE_DATA,     /* DATA, or with --pipelining the whole group */
-	DIALOGUE_BODY,     /* the end of data was sent */
+	DIALOGUE_STARTTLS,
+	DIALOGUE_HANDSHAKE, /* by STARTTLS; then hello again */
+	DIALOGUE_DUE,       /* a message waits for its time */
+	DIALOGUE_ENVELOPE,  /* MAIL, then RCPTs, one by one */
+	DIALOGUE_DATA,      /* DATA, or with --pipelining the whole group */
+	DIALOGUE_BODY,      /* the end of data was sent */
 	DIALOGUE_RESET,
 	DIALOGUE_IDLE, /* until the program ends */
 	DIALOGUE_QUIT,
@@ -45,12 +48,16 @@ struct connection {
 	struct buffer pending; /* an unfinished reply */
 	struct message message;
 	enum dialogue dialogue;
-	uint32_t messages;   /* begun on this connection */
-	uint64_t opened;     /* microseconds */
-	bool greeted_once;   /* load_started_one() was told */
-	bool plain_hello;    /* EHLO was refused: HELO */
-	bool over;           /* close, then start anew */
-	bool failed_to_open; /* wait a little before that */
+	uint32_t messages;              /* begun on this connection */
+	uint64_t opened;                /* microseconds */
+	uint64_t handshake_began;       /* likewise */
+	struct tls_session tls_session; /* the last, with --tls-resume */
+	bool started;                   /* load_started_one() was told */
+	bool shaking_hands;             /* nothing is said or heard before it is done */
+	bool offers_tls;                /* so said the last EHLO */
+	bool plain_hello;               /* EHLO was refused: HELO */
+	bool over;                      /* close, then start anew */
+	bool failed_to_open;            /* wait a little before that */
 };
 
 void connection_init(struct connection *connection, struct load *load);
@@ -59,6 +66,14 @@ void connection_start(struct connection *connection);
 /* At the end of the program. A message in flight is failed. */
 void connection_stop(struct connection *connection);
 void connection_free(struct connection *connection);
+
+/* The first time alone it counts. */
+void connection_note_start(struct connection *connection);
+
+/* load_tls.c: the stream goes through TLS from here on. */
+void connection_begin_tls(struct connection *connection);
+/* STATUS_OK: done, and counted; else as stream_handshake(). */
+MUST_CHECK enum status connection_shake_hands(struct connection *connection);
 
 /* load_dialogue.c: a reply came. */
 void dialogue_reply(struct connection *connection, enum smtp_step step,
@@ -72,6 +87,7 @@ bool dialogue_wait(struct connection *connection);
 
 /* load_say.c: each appends to the output, owes the reply and moves the dialogue. */
 void say_hello(struct connection *connection);
+void say_starttls(struct connection *connection);
 void say_mail(struct connection *connection);
 void say_rcpt(struct connection *connection);
 void say_data(struct connection *connection);

@@ -27,11 +27,11 @@ message_refused(struct connection *connection, const char *place,
 static void
 message_lost(struct connection *connection, const char *place, const char *cause)
 {
-	char why[96];
-	int length = snprintf(why, sizeof(why), "%s in %s", cause, place);
+	char why[FAILURE_NAME_MAX];
 
+	snprintf(why, sizeof(why), "%s in %s", cause, place);
 	load_count_failure(connection->load, place, NULL, cause);
-	message_fail(connection, span_of(why, (size_t)length));
+	message_fail(connection, span_from_string(why));
 }
 
 static void
@@ -113,9 +113,8 @@ reply_to_greeting(struct connection *connection, const struct smtp_reply *reply)
 {
 	struct load *load = connection->load;
 
-	if (!connection->greeted_once)
-		load_started_one(load);
-	connection->greeted_once = true;
+	if (!load->options->idle)
+		connection_note_start(connection);
 	if (reply->code != 220) {
 		message_refused(connection, "greeting", reply);
 		connection->message.taken = false;
@@ -129,8 +128,11 @@ reply_to_greeting(struct connection *connection, const struct smtp_reply *reply)
 static void
 reply_to_hello(struct connection *connection, const struct smtp_reply *reply)
 {
-	if (smtp_reply_is_positive(reply))
+	if (smtp_reply_is_positive(reply)) {
+		connection->offers_tls =
+			smtp_extensions_read(reply).set & SMTP_STARTTLS;
 		return;
+	}
 	if (smtp_reply_is_permanent(reply) && !connection->plain_hello &&
 	    !connection->load->options->lmtp) {
 		connection->plain_hello = true;
@@ -138,6 +140,16 @@ reply_to_hello(struct connection *connection, const struct smtp_reply *reply)
 		return;
 	}
 	message_refused(connection, "hello", reply);
+	connection->message.taken = false;
+	say_quit(connection);
+}
+
+static void
+reply_to_starttls(struct connection *connection, const struct smtp_reply *reply)
+{
+	if (reply->code == 220)
+		return;
+	message_refused(connection, "starttls", reply);
 	connection->message.taken = false;
 	say_quit(connection);
 }
@@ -207,11 +219,12 @@ reply_to_quit(struct connection *connection, const struct smtp_reply *reply)
 
 	histogram_record(&load->totals.session,
 			 loop_microseconds() - connection->opened);
-	if (load->options->connect_only && reply->code == 221) {
+	/* with --connect-only alone is there one still, unless it has failed */
+	if (connection->message.taken && reply->code == 221) {
 		load->totals.accepted++;
 		load_log_message(load, connection->message.number, true,
 				 smtp_reply_first_line(reply));
-	} else if (load->options->connect_only) {
+	} else if (connection->message.taken) {
 		message_refused(connection, "quit", reply);
 	}
 	connection->message.taken = false;
@@ -236,6 +249,7 @@ dialogue_reply(struct connection *connection, enum smtp_step step,
 						   const struct smtp_reply *) = {
 		[SMTP_STEP_GREETING] = reply_to_greeting,
 		[SMTP_STEP_HELLO] = reply_to_hello,
+		[SMTP_STEP_STARTTLS] = reply_to_starttls,
 		[SMTP_STEP_MAIL] = reply_to_mail,
 		[SMTP_STEP_RCPT] = reply_to_rcpt,
 		[SMTP_STEP_DATA] = reply_to_data,
@@ -303,25 +317,82 @@ advance_body(struct connection *connection)
 		message_next(connection);
 }
 
-void
-dialogue_advance(struct connection *connection)
+static bool
+lacks_tls(const struct connection *connection)
+{
+	return connection->load->options->tls == LOAD_TLS_STARTTLS &&
+	       !stream_is_tls(&connection->stream);
+}
+
+static void
+fall_idle(struct connection *connection)
+{
+	connection->dialogue = DIALOGUE_IDLE;
+	connection_note_start(connection);
+}
+
+static void
+advance_greeting(struct connection *connection)
+{
+	const struct load_options *options = connection->load->options;
+	bool speaks = lacks_tls(connection);
+
+	if (options->connect_only && !speaks)
+		say_quit(connection);
+	else if (options->idle && !options->idle_hello && !speaks)
+		fall_idle(connection);
+	else
+		say_hello(connection);
+}
+
+static void
+advance_handshake(struct connection *connection)
 {
 	const struct load_options *options = connection->load->options;
 
+	if (options->idle && !options->idle_hello)
+		fall_idle(connection);
+	else
+		say_hello(connection);
+}
+
+/* In clear, where messages are to go through TLS, or for good. */
+static void
+advance_hello(struct connection *connection)
+{
+	const struct load_options *options = connection->load->options;
+
+	if (lacks_tls(connection) && connection->offers_tls) {
+		say_starttls(connection);
+	} else if (lacks_tls(connection)) {
+		message_lost(connection, "starttls", "not offered");
+		connection->message.taken = false;
+		say_quit(connection);
+	} else if (options->connect_only) {
+		say_quit(connection);
+	} else if (options->idle) {
+		fall_idle(connection);
+	} else {
+		message_begin(connection);
+	}
+}
+
+void
+dialogue_advance(struct connection *connection)
+{
 	switch (connection->dialogue) {
 	case DIALOGUE_GREETING:
-		if (options->connect_only)
-			say_quit(connection);
-		else if (options->idle && !options->idle_hello)
-			connection->dialogue = DIALOGUE_IDLE;
-		else
-			say_hello(connection);
+		advance_greeting(connection);
 		break;
 	case DIALOGUE_HELLO:
-		if (options->idle)
-			connection->dialogue = DIALOGUE_IDLE;
-		else
-			message_begin(connection);
+		advance_hello(connection);
+		break;
+	case DIALOGUE_STARTTLS:
+		connection->dialogue = DIALOGUE_HANDSHAKE;
+		connection_begin_tls(connection);
+		break;
+	case DIALOGUE_HANDSHAKE:
+		advance_handshake(connection);
 		break;
 	case DIALOGUE_DUE:
 		message_begin(connection);

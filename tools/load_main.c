@@ -8,7 +8,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-/* Connections that may be without a greeting at once: less than a usual backlog. */
+/* Connections that may be starting at once: less than a usual backlog. */
 #define STARTING_MAX 256
 
 static _Noreturn void
@@ -135,6 +135,7 @@ load_open(struct load *load, const struct load_options *options)
 	if (loop_open(&load->loop))
 		load_die("loop", "");
 	signals_watch(load);
+	load_tls_open(load);
 	if (load_content_make(&load->content, options))
 		load_die("body", options->body ? options->body : "");
 	if (options->log && !(load->log = fopen(options->log, "we")))
@@ -167,6 +168,7 @@ load_close(struct load *load)
 	if (load->log && fclose(load->log) != 0)
 		load_die("log", load->options->log);
 	load_content_free(&load->content);
+	load_tls_close(load);
 	signals_close(load);
 	loop_close(&load->loop);
 }

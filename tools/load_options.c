@@ -24,10 +24,16 @@ static const char usage[] =
 	"      --body FILE               send this, behind an X-Load-Id line\n"
 	"      --source ADDRESS          connect from there\n"
 	"      --timeout DURATION        for each reply (60s)\n"
+	"      --tls WAY                 starttls, or implicit: from the first byte\n"
+	"      --tls-ca FILE             verify against these (any certificate will "
+	"do)\n"
+	"      --tls-name NAME           of the server (its address)\n"
+	"      --tls-resume              each connection resumes the session before "
+	"it\n"
 	"      --idle N                  open N connections, tell \"idle N\", keep "
 	"them\n"
 	"      --ehlo                    idle connections say EHLO\n"
-	"      --connect-only            greeting and QUIT alone\n"
+	"      --connect-only            greeting and QUIT alone, and the handshake\n"
 	"      --log FILE                a line a message: id, accepted or failed, "
 	"reply\n"
 	"      --json                    report as JSON\n"
@@ -55,6 +61,10 @@ enum option_key {
 	OPTION_BODY,
 	OPTION_SOURCE,
 	OPTION_TIMEOUT,
+	OPTION_TLS,
+	OPTION_TLS_CA,
+	OPTION_TLS_NAME,
+	OPTION_TLS_RESUME,
 	OPTION_IDLE,
 	OPTION_EHLO,
 	OPTION_CONNECT_ONLY,
@@ -79,6 +89,10 @@ static const struct option long_options[] = {
 	{"body", required_argument, NULL, OPTION_BODY},
 	{"source", required_argument, NULL, OPTION_SOURCE},
 	{"timeout", required_argument, NULL, OPTION_TIMEOUT},
+	{"tls", required_argument, NULL, OPTION_TLS},
+	{"tls-ca", required_argument, NULL, OPTION_TLS_CA},
+	{"tls-name", required_argument, NULL, OPTION_TLS_NAME},
+	{"tls-resume", no_argument, NULL, OPTION_TLS_RESUME},
 	{"idle", required_argument, NULL, OPTION_IDLE},
 	{"ehlo", no_argument, NULL, OPTION_EHLO},
 	{"connect-only", no_argument, NULL, OPTION_CONNECT_ONLY},
@@ -91,6 +105,8 @@ static const struct option long_options[] = {
 
 /* Bytes of a name or an address on the command line. */
 #define NAME_MAX_LENGTH 256
+/* … that is said in a handshake. */
+#define SERVER_NAME_MAX 255
 
 static _Noreturn void
 usage_error(const char *option, const char *value, const char *why)
@@ -161,6 +177,16 @@ name_option(const char *option, const char *value)
 	return value;
 }
 
+static const char *
+server_name_option(const char *value)
+{
+	size_t length = strlen(name_option("--tls-name", value));
+
+	if (length == 0 || length > SERVER_NAME_MAX)
+		usage_error("--tls-name", value, "not a name of 1 to 255 octets");
+	return value;
+}
+
 static bool
 text_is_ascii(const char *text)
 {
@@ -177,6 +203,31 @@ source_option(const char *value)
 	if (!endpoint_read_address(span_from_string(value), 0, &source))
 		usage_error("--source", value, "not an address");
 	return source;
+}
+
+static enum load_tls
+tls_option(const char *value)
+{
+	if (!strcmp(value, "starttls"))
+		return LOAD_TLS_STARTTLS;
+	if (!strcmp(value, "implicit"))
+		return LOAD_TLS_IMPLICIT;
+	usage_error("--tls", value, "not starttls or implicit");
+}
+
+/* Without TLS there is nothing to verify or to resume. */
+static void
+tls_check(const struct load_options *options)
+{
+	if (options->tls == LOAD_TLS_OFF && options->tls_ca)
+		usage_error("--tls-ca", options->tls_ca, "needs --tls");
+	if (options->tls == LOAD_TLS_OFF && options->tls_name)
+		usage_error("--tls-name", options->tls_name, "needs --tls");
+	if (options->tls == LOAD_TLS_OFF && options->tls_resume)
+		usage_error("--tls-resume", "", "needs --tls");
+	if (options->tls_ca && !options->tls_name &&
+	    endpoint_family(&options->target) == AF_UNIX)
+		usage_error("--tls-ca", options->tls_ca, "needs --tls-name");
 }
 
 static _Noreturn void
@@ -246,6 +297,15 @@ name_take(struct load_options *options, int key, const char *value)
 	case OPTION_SOURCE:
 		options->source = source_option(value);
 		return true;
+	case OPTION_TLS:
+		options->tls = tls_option(value);
+		return true;
+	case OPTION_TLS_CA:
+		options->tls_ca = value;
+		return true;
+	case OPTION_TLS_NAME:
+		options->tls_name = server_name_option(value);
+		return true;
 	case OPTION_LOG:
 		options->log = value;
 		return true;
@@ -266,6 +326,9 @@ switch_take(struct load_options *options, int key)
 		break;
 	case OPTION_LMTP:
 		options->lmtp = true;
+		break;
+	case OPTION_TLS_RESUME:
+		options->tls_resume = true;
 		break;
 	case OPTION_EHLO:
 		options->idle_hello = true;
@@ -311,6 +374,7 @@ load_options_read(int argc, char **argv, struct load_options *options)
 	}
 	if (!endpoint_read(span_from_string(argv[optind]), &options->target))
 		usage_error("argument", argv[optind], "not ADDR:PORT or unix:PATH");
+	tls_check(options);
 	options->utf8 = !text_is_ascii(options->from) || !text_is_ascii(options->to);
 	if (options->messages == 0 && options->duration == 0)
 		options->messages = 1;

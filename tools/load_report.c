@@ -3,23 +3,42 @@
 #include <inttypes.h>
 #include <sys/resource.h>
 
+/* Of what a server said, only what can harm neither a terminal nor JSON. */
+static void
+text_print(char *text, size_t size, struct span bytes)
+{
+	size_t length = bytes.length < size - 1 ? bytes.length : size - 1;
+
+	for (size_t at = 0; at < length; at++) {
+		char byte = bytes.at[at];
+		bool plain = byte >= ' ' && byte <= '~' && byte != '"' && byte != '\\';
+
+		text[at] = plain ? byte : '?';
+	}
+	text[length] = '\0';
+}
+
 /* "rcpt 451 4.3.0": alike are replies of the same place with the same codes. */
 static void
-failure_name(char what[64], const char *place, const struct smtp_reply *reply,
-	     const char *cause)
+failure_name(char what[FAILURE_NAME_MAX], const char *place,
+	     const struct smtp_reply *reply, const char *cause)
 {
 	struct smtp_enhanced enhanced;
 
 	if (!reply) {
-		snprintf(what, 64, "%s %s", place, cause);
+		char text[FAILURE_NAME_MAX];
+
+		/* OpenSSL's words may be the cause */
+		snprintf(text, sizeof(text), "%s %s", place, cause);
+		text_print(what, FAILURE_NAME_MAX, span_from_string(text));
 		return;
 	}
 	enhanced = smtp_reply_enhanced(reply);
 	if (enhanced.class)
-		snprintf(what, 64, "%s %u %u.%u.%u", place, reply->code, enhanced.class,
-			 enhanced.subject, enhanced.detail);
+		snprintf(what, FAILURE_NAME_MAX, "%s %u %u.%u.%u", place, reply->code,
+			 enhanced.class, enhanced.subject, enhanced.detail);
 	else
-		snprintf(what, 64, "%s %u", place, reply->code);
+		snprintf(what, FAILURE_NAME_MAX, "%s %u", place, reply->code);
 }
 
 static struct failure *
@@ -36,21 +55,6 @@ failure_find(struct load_totals *totals, const char *what)
 	row = &totals->failures[totals->failure_kinds++];
 	snprintf(row->what, sizeof(row->what), "%s", what);
 	return row;
-}
-
-/* Of what a server said, only what can harm neither a terminal nor JSON. */
-static void
-text_print(char *text, size_t size, struct span bytes)
-{
-	size_t length = bytes.length < size - 1 ? bytes.length : size - 1;
-
-	for (size_t at = 0; at < length; at++) {
-		char byte = bytes.at[at];
-		bool plain = byte >= ' ' && byte <= '~' && byte != '"' && byte != '\\';
-
-		text[at] = plain ? byte : '?';
-	}
-	text[length] = '\0';
 }
 
 void
@@ -141,15 +145,17 @@ load_report_json(const struct load *load)
 	printf("{\"unit\":\"%s\",\"accepted\":%" PRIu64 ",\"failed\":%" PRIu64
 	       ",\"recipients\":%" PRIu64 ",\"recipients_failed\":%" PRIu64
 	       ",\"bytes\":%" PRIu64 ",\"connections\":%" PRIu64
+	       ",\"handshakes\":%" PRIu64 ",\"resumed\":%" PRIu64
 	       ",\"seconds\":%.6f,\"per_second\":%.3f,\"megabytes_per_second\":%.3f"
 	       ",\"cpu_seconds\":%.6f,\"latency_ms\":{",
 	       load->options->connect_only ? "sessions" : "messages", totals->accepted,
 	       totals->failed, totals->recipients, totals->recipients_failed,
-	       totals->bytes, totals->connections, seconds,
-	       (double)totals->accepted / seconds,
+	       totals->bytes, totals->connections, totals->handshakes, totals->resumed,
+	       seconds, (double)totals->accepted / seconds,
 	       (double)totals->bytes / 1e6 / seconds, cpu_seconds());
 	latency_print_json("message", &totals->message, ",");
 	latency_print_json("connect", &totals->connect, ",");
+	latency_print_json("handshake", &totals->handshake, ",");
 	latency_print_json("session", &totals->session, "},\"failures\":[");
 	for (unsigned at = 0; at < totals->failure_kinds; at++) {
 		const struct failure *row = &totals->failures[at];
@@ -165,7 +171,7 @@ latency_print(const char *name, const struct histogram *histogram)
 {
 	if (histogram->total == 0)
 		return;
-	printf("%-8s ms   min %.2f", name, milliseconds(histogram->min));
+	printf("%-9s ms   min %.2f", name, milliseconds(histogram->min));
 	for (size_t at = 0; at < QUANTILES; at++)
 		printf("  %s %.2f", quantiles[at].name,
 		       milliseconds(
@@ -186,8 +192,12 @@ load_report_text(const struct load *load)
 	printf("%.1f/s, %.2f MB/s, %.3f s of CPU here\n",
 	       (double)totals->accepted / seconds,
 	       (double)totals->bytes / 1e6 / seconds, cpu_seconds());
+	if (totals->handshakes)
+		printf("%" PRIu64 " TLS handshakes, %" PRIu64 " resumed\n",
+		       totals->handshakes, totals->resumed);
 	latency_print("message", &totals->message);
 	latency_print("connect", &totals->connect);
+	latency_print("handshake", &totals->handshake);
 	latency_print("session", &totals->session);
 	for (unsigned at = 0; at < totals->failure_kinds; at++)
 		printf("%8" PRIu64 " x %s  %s\n", totals->failures[at].count,

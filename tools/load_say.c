@@ -128,6 +128,13 @@ say_hello(struct connection *connection)
 }
 
 void
+say_starttls(struct connection *connection)
+{
+	connection->dialogue = DIALOGUE_STARTTLS;
+	connection_say(connection, SMTP_STEP_STARTTLS, SPAN("STARTTLS\r\n"));
+}
+
+void
 say_empty_message(struct connection *connection)
 {
 	connection->dialogue = DIALOGUE_BODY;
