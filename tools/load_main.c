@@ -10,6 +10,9 @@
 
 /* Connections that may be starting at once: less than a usual backlog. */
 #define STARTING_MAX 256
+/* … of idle ones with TLS: a handshake that goes on costs its server more memory than
+ * the session that it leaves, and that is what they are opened for. */
+#define SHAKING_MAX 16
 
 static _Noreturn void
 load_die(const char *what, const char *name)
@@ -50,11 +53,18 @@ load_take(struct load *load, uint64_t *number)
 	return true;
 }
 
+static uint32_t
+starting_max(const struct load_options *options)
+{
+	return options->idle && options->tls != LOAD_TLS_OFF ? SHAKING_MAX
+							     : STARTING_MAX;
+}
+
 static void
 load_start_more(struct load *load)
 {
 	while (load->started < load->options->connections &&
-	       load->starting < STARTING_MAX && !load->stopping) {
+	       load->starting < starting_max(load->options) && !load->stopping) {
 		load->starting++;
 		load->running++;
 		connection_start(&load->connections[load->started++]);
