@@ -10,11 +10,14 @@ import subprocess
 
 import machine
 from harness.evenpost import built_program
+from harness.pki import Authority
 from harness.program import Program
 from harness.waiting import free_port, has_greeting
 
 # Two descriptors each, and half of one for pipes, must stay below the usual limit.
 MAX_CONNECTIONS = 7000
+
+_STARTTLS = ("--tls", "starttls")
 
 
 class Direct:
@@ -41,6 +44,7 @@ class Balancer:
 
     name = None
     identity = "none"  # how it tells the servers who the client is
+    probe = ()  # options of the load that is sent before it is measured
 
     def __init__(self, directory, servers):
         self.directory = pathlib.Path(directory) / self.name.replace(" ", "-")
@@ -66,7 +70,7 @@ class Balancer:
     def is_ready(self):
         if not has_greeting(self.port):
             return False
-        load = [built_program("evenpost-load"), "-n", "1", self.address]
+        load = [built_program("evenpost-load"), "-n", "1", *self.probe, self.address]
         return not subprocess.run(load, capture_output=True, check=False).returncode
 
     def stop(self):
@@ -84,6 +88,11 @@ class Evenpost(Balancer):
     name = "evenpost"
     log_level = "warning"
     listener = {}
+    pool = {}
+
+    def settings(self):
+        """Further keys of the top level."""
+        return {}
 
     def command(self):
         servers = {f"s{i}": address for i, address in enumerate(self.servers)}
@@ -100,7 +109,10 @@ class Evenpost(Balancer):
                     **self.listener,
                 }
             },
-            "pools": {"servers": {"servers": servers, "identity": self.identity}},
+            "pools": {
+                "servers": {"servers": servers, "identity": self.identity, **self.pool}
+            },
+            **self.settings(),
         }
         # JSON is YAML, and needs no library to write.
         file = self.write("evenpost.yaml", json.dumps(configuration))
@@ -112,6 +124,31 @@ class LoggingEvenpost(Evenpost):
 
     name = "evenpost, logging"
     log_level = "info"
+
+
+def _make_pairs(directory, keys):
+    authority = Authority(directory)
+    return [authority.issue("bench.example", kind=kind) for kind in keys]
+
+
+class StarttlsEvenpost(Evenpost):
+    """Offers STARTTLS, with a certificate for each kind of key."""
+
+    listener = {"tls": "offer"}
+    probe = _STARTTLS
+
+    def __init__(self, directory, servers, keys=("ecdsa",)):
+        super().__init__(directory, servers)
+        self.pairs = _make_pairs(self.directory, keys)
+
+    def settings(self):
+        return {"tls": {"certificates": [pair.as_setting() for pair in self.pairs]}}
+
+
+class EncryptingEvenpost(StarttlsEvenpost):
+    """Insists on STARTTLS towards servers too."""
+
+    pool = {"tls": "require"}
 
 
 class ConnectionEvenpost(Evenpost):
@@ -223,11 +260,15 @@ class NginxMail(Nginx):
         super().__init__(directory, servers)
         self.answerer = AuthHttp(self.directory, servers)
 
+    def directives(self):
+        """Further ones of its server."""
+        return ""
+
     def sections(self):
         return (
             f"mail {{ auth_http {self.answerer.address}/; server_name bench.example;\n"
             f"server {{ listen {self.address} backlog=4096; protocol smtp; timeout 5m;\n"
-            "smtp_auth none; xclient off; smtp_greeting_delay 0; } }\n"
+            f"smtp_auth none; xclient off; smtp_greeting_delay 0; {self.directives()}}} }}\n"
         )
 
     def start(self):
@@ -239,6 +280,22 @@ class NginxMail(Nginx):
     def stop(self):
         super().stop()
         self.answerer.stop()
+
+
+class StarttlsNginxMail(NginxMail):
+    """TLS 1.3 is off by default in this version, and on in evenpost."""
+
+    probe = _STARTTLS
+
+    def __init__(self, directory, servers, keys=("ecdsa",)):
+        super().__init__(directory, servers)
+        self.pairs = _make_pairs(self.directory, keys)
+
+    def directives(self):
+        return "starttls on; ssl_protocols TLSv1.2 TLSv1.3;\n" + "".join(
+            f"ssl_certificate {pair.certificate}; ssl_certificate_key {pair.key};\n"
+            for pair in self.pairs
+        )
 
 
 class AuthHttp(Nginx):

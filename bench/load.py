@@ -26,6 +26,7 @@ class Sent:
     seconds: float
     failures: int = 0
     p99_ms: float = None  # of a session, from connect to the reply to QUIT
+    resumed: int = 0  # TLS handshakes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +55,7 @@ class EvenpostLoad:
             seconds=said["seconds"],
             failures=said["failed"],
             p99_ms=said["latency_ms"]["session"].get("p99"),
+            resumed=said["resumed"],
         )
 
 

@@ -4,6 +4,7 @@ import re
 
 from harness.evenpost import built_program
 from harness.peer import run_in_root
+from harness.pki import Authority
 from harness.postfix import Postfix
 from harness.program import Program
 from harness.waiting import free_port, has_greeting
@@ -112,3 +113,22 @@ class DiscardingPostfix(Postfix):
     def __init__(self, directory):
         super().__init__(directory, "postfix")
         self.addresses = [self.address]
+
+
+_ENCRYPTS = """\
+smtpd_tls_security_level = may
+smtpd_tls_chain_files = /instance/chain.pem
+"""
+
+
+class EncryptingPostfix(DiscardingPostfix):
+    """The same with STARTTLS, and an RSA key, as Debian makes one for it."""
+
+    def settings(self):
+        return super().settings() + _ENCRYPTS
+
+    def configure(self):
+        super().configure()
+        pair = Authority(self.directory).issue("postfix.test", kind="rsa")
+        chain = pair.key.read_text() + pair.certificate.read_text()
+        self.write("chain.pem", chain).chmod(0o600)

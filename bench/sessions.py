@@ -1,4 +1,4 @@
-"""Clients that have been greeted and say nothing more."""
+"""Clients that have been greeted, or more than that, and say nothing more."""
 
 from harness.evenpost import built_program
 from harness.program import Program
@@ -7,8 +7,8 @@ from harness.program import Program
 class IdleSessions:
     """evenpost-load --idle for the length of a with statement."""
 
-    def __init__(self, address, count, directory):
-        load = [built_program("evenpost-load"), "--idle", count, address]
+    def __init__(self, address, count, directory, *options):
+        load = [built_program("evenpost-load"), "--idle", count, *options, address]
         self.program = Program(load, directory, f"idle-{address.rpartition(':')[2]}")
 
     def __enter__(self):
