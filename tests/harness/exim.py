@@ -9,7 +9,7 @@ log_file_path = /instance/log/%slog
 pid_file_path = /instance/spool/exim.pid
 never_users = root
 notifier_socket =
-daemon_smtp_ports = {port}
+daemon_smtp_ports = {ports}
 local_interfaces = 127.0.0.1
 disable_ipv6 = true
 host_lookup =
@@ -23,7 +23,7 @@ smtputf8_advertise_hosts = *
 chunking_advertise_hosts = *
 dsn_advertise_hosts = *
 pipelining_advertise_hosts = *
-tls_advertise_hosts =
+tls_advertise_hosts = {offers_tls_to}
 acl_smtp_rcpt = accept_all
 acl_smtp_data = accept_all
 acl_smtp_vrfy = accept_all
@@ -58,13 +58,22 @@ class Exim(Peer):
 
     root = "exim"
     log_name = "log/mainlog"
+    offers_tls_to = ""
+
+    def ports(self):
+        """All that it listens on."""
+        return [self.port]
 
     def settings(self):
         """Further lines of the main section, which stands first."""
         return ""
 
     def configure(self):
-        text = _CONFIGURATION.format(name=self.name, port=self.port)
+        text = _CONFIGURATION.format(
+            name=self.name,
+            ports=" : ".join(map(str, self.ports())),
+            offers_tls_to=self.offers_tls_to,
+        )
         self.write("exim.conf", self.settings() + text)
         self.make_directory("spool", "Debian-exim", "Debian-exim")
         self.make_directory("log", "Debian-exim", "Debian-exim")

@@ -1,35 +1,25 @@
-"""TLS on both legs between real clients and a real Postfix that takes nothing in clear.
+"""TLS on both legs between real clients and real servers that take nothing in clear.
 
-evenpost ends STARTTLS, or TLS at once, from the client, and opens STARTTLS to Postfix,
+evenpost ends STARTTLS, or TLS at once, from the client, and opens either to the server,
 whose certificate it verifies.
 """
 
+import os
 import ssl
 import subprocess
 
 import pytest
 
 from clients import HERE, run_client, to_lines
+from harness.encrypting import EncryptingExim, EncryptingPostfix
 from harness.evenpost import Evenpost, configure_pool
 from harness.mail import body_of, dot_stuffed, make_message
 from harness.pki import Authority
-from harness.postfix import Postfix
+from harness.raw_client import RawClient
 from harness.waiting import wait_until
 
-_ENCRYPTS = """\
-smtpd_tls_security_level = encrypt
-smtpd_tls_chain_files = /instance/chain.pem
-smtpd_tls_loglevel = 1
-smtpd_tls_received_header = yes
-"""
 _LIMIT = 60
-
-
-class EncryptingPostfix(Postfix):
-    """Takes mail through STARTTLS alone."""
-
-    def settings(self):
-        return super().settings() + _ENCRYPTS
+_SERVER = "encrypting.test"
 
 
 @pytest.fixture(scope="module")
@@ -38,28 +28,48 @@ def authority(session_scratch):
 
 
 @pytest.fixture(scope="module")
-def postfix(peers, session_scratch, authority):
-    server = EncryptingPostfix(session_scratch, "encrypting")
-    pair = authority.issue("encrypting.test")
-    chain = pair.key.read_text() + pair.certificate.read_text()
-    server.write("chain.pem", chain).chmod(0o600)
-    yield server.start()
-    server.stop()
+def servers(peers, session_scratch, authority):
+    """{name: server}, of one certificate."""
+    pair = authority.issue(_SERVER)
+    made = {
+        "postfix": EncryptingPostfix(session_scratch, "encrypting", pair),
+        "exim": EncryptingExim(session_scratch, "encrypting-exim", pair),
+    }
+    for server in made.values():
+        server.start()
+    yield made
+    for server in made.values():
+        server.stop()
 
 
 @pytest.fixture(scope="module")
-def evenpost(postfix, session_scratch, authority):
-    """Listeners offer, require and implicit, with ECDSA and RSA side by side."""
+def postfix(servers):
+    return servers["postfix"]
+
+
+def pools_of(servers, authority):
+    """A pool of each server, and one of each server's port for implicit TLS."""
+    trusted = {"tls-ca": str(authority.file), "tls-name": _SERVER}
+    pools = {}
+    for name, server in servers.items():
+        address = {name: server.address}
+        pools[name] = configure_pool(address, tls="verify", **trusted)
+        address = {name: f"{server.host}:{server.implicit_port}"}
+        pools[f"{name}-implicit"] = configure_pool(address, tls="implicit", **trusted)
+    return pools
+
+
+@pytest.fixture(scope="module")
+def evenpost(servers, session_scratch, authority):
+    """Listeners offer, require and implicit before Postfix, with ECDSA and RSA side by
+    side; and for each pool one that is called as it is."""
     pairs = [authority.issue("localhost"), authority.issue("localhost", kind="rsa")]
-    pool = configure_pool(
-        {"postfix": postfix.address},
-        tls="verify",
-        **{"tls-ca": str(authority.file), "tls-name": "encrypting.test"},
-    )
+    pools = pools_of(servers, authority)
     made = Evenpost(
         session_scratch,
-        {"postfix": pool},
-        {tls: {"tls": tls} for tls in ("offer", "require", "implicit")},
+        pools,
+        {tls: {"tls": tls} for tls in ("offer", "require", "implicit")}
+        | {pool: {"tls": "require", "pool": pool} for pool in pools},
         name="tls",
         tls={"certificates": [pair.as_setting() for pair in pairs]},
     )
@@ -120,12 +130,63 @@ def by_nodemailer(port, authority, implicit, sender, recipients, message):
     )
 
 
+def converse(command, implicit, sender, recipients, message):
+    """What passes its input through TLS, and shows what comes: we are the client."""
+    process = subprocess.Popen(
+        [str(word) for word in command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    heard = []
+
+    def hear(start):
+        while not (heard and heard[-1].startswith(start)):
+            heard.append(process.stdout.readline())
+            assert heard[-1], f"no {start} in {heard}"
+
+    def say(octets, start):
+        heard.append(b"")
+        process.stdin.write(octets + b"\r\n")
+        process.stdin.flush()
+        hear(start)
+
+    with process:
+        if implicit:
+            hear(b"220 ")
+        say(b"EHLO client.example", b"250 ")
+        say(f"MAIL FROM:<{sender}>".encode(), b"250 2.1.0")
+        for recipient in recipients:
+            say(f"RCPT TO:<{recipient}>".encode(), b"250 2.1.5")
+        say(b"DATA", b"354")
+        say(dot_stuffed(message) + b".", b"250 2.0.0")
+        say(b"QUIT", b"221")
+        process.communicate(timeout=_LIMIT)
+    assert process.returncode == 0, heard
+
+
+def by_openssl(port, authority, implicit, sender, recipients, message):
+    command = ["openssl", "s_client", "-quiet", "-connect", f"localhost:{port}"]
+    command += ["-CAfile", authority.file, "-verify_return_error"]
+    command += ["-verify_hostname", "localhost"]
+    command += [] if implicit else ["-starttls", "smtp"]
+    converse(command, implicit, sender, recipients, message)
+
+
+def by_gnutls(port, authority, implicit, sender, recipients, message):
+    command = ["gnutls-cli", f"--x509cafile={authority.file}", f"--port={port}"]
+    command += [] if implicit else ["--starttls-proto=smtp"]
+    converse([*command, "localhost"], implicit, sender, recipients, message)
+
+
 _CLIENTS = {
     "smtplib": by_smtplib,
     "swaks": by_swaks,
     "curl": by_curl,
     "msmtp": by_msmtp,
     "nodemailer": by_nodemailer,
+    "openssl": by_openssl,
+    "gnutls": by_gnutls,
 }
 
 
@@ -150,45 +211,86 @@ def test_both_legs(evenpost, postfix, authority, client, listener):
     assert {line["tls"] for line in lines} == {"TLSv1.3"}
 
 
-def test_postfix_is_content(postfix):
+@pytest.mark.parametrize("pool", ["postfix", "exim", "postfix-implicit", "exim-implicit"])
+def test_servers(evenpost, servers, authority, pool):
+    """STARTTLS, and TLS at once, to servers of OpenSSL and of GnuTLS."""
+    number = f"tls-server-{pool}"
+    message = make_message(number, b"a\r\n.\r\nb\r\n")
+    port = evenpost.ports[pool]
+    by_smtplib(port, authority, False, "ann@a.example", ["bob@b.example"], message)
+    server = servers[pool.removesuffix("-implicit")]
+    (stored,) = wait_until(lambda: server.mail.numbered(number), "the message")
+    assert stored.body == body_of(message)
+    (line,) = evenpost.wait_event("message", listener=pool)
+    assert line["server_tls"] == "TLSv1.3"
+
+
+def test_servers_take_nothing_in_clear(servers):
+    """So what has come has come through TLS."""
+    for server, refusal in ((servers["postfix"], 530), (servers["exim"], 550)):
+        with RawClient(server.port) as client:
+            assert "STARTTLS" in client.hello()
+            client.command("MAIL FROM:<ann@a.example>", refusal)
+            client.command("QUIT", 221)
+
+
+def test_servers_are_content(evenpost, servers):
     """Every connection went through TLS; none was lost, or complained of."""
-    log = postfix.program.log()
-    assert "Anonymous TLS connection established" in log
-    for complaint in ("warning:", "lost connection", "Must issue a STARTTLS"):
-        assert complaint not in log
+    servers["postfix"].program.wait_log("Anonymous TLS connection established")
+    for name, complaints in {
+        "postfix": ("warning:", "lost connection"),
+        "exim": ("TLS error", "lost", "unexpected", "synchronization"),
+    }.items():
+        log = servers[name].program.log()
+        assert not [complaint for complaint in complaints if complaint in log], log
+
+
+def run_openssl(evenpost, authority, *options, text="quit\n"):
+    """s_client after STARTTLS, which stops where it does not trust the server. It goes
+    when the server does, and not at the end of the text."""
+    reading, writing = os.pipe()
+    with open(reading) as source, open(writing, "w") as typed:
+        typed.write(text)
+        typed.flush()
+        return subprocess.run(
+            ["openssl", "s_client", "-connect", f"localhost:{evenpost.ports['offer']}"]
+            + ["-starttls", "smtp", "-crlf", "-CAfile", str(authority.file)]
+            + ["-verify_return_error", "-verify_hostname", "localhost", *options],
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_LIMIT,
+            check=False,
+        )
 
 
 def test_openssl_verifies_both_kinds(evenpost, authority):
     """RSA and ECDSA side by side: each client gets what it can verify."""
     shown = {}
     for kind, algorithms in (("ecdsa", "ECDSA+SHA256"), ("rsa", "rsa_pss_rsae_sha256")):
-        done = subprocess.run(
-            ["openssl", "s_client", "-connect", f"localhost:{evenpost.ports['offer']}"]
-            + ["-starttls", "smtp", "-CAfile", str(authority.file), "-tls1_3"]
-            + ["-verify_return_error", "-verify_hostname", "localhost"]
-            + ["-sigalgs", algorithms],
-            input="QUIT\n",
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        done = run_openssl(evenpost, authority, "-tls1_3", "-sigalgs", algorithms)
+        assert done.returncode == 0, done.stdout
         (line,) = [row for row in done.stdout.splitlines() if "Peer signature type" in row]
         shown[kind] = line.rpartition(" ")[2]
     assert shown["ecdsa"] == "ECDSA" and shown["rsa"].startswith("RSA")
 
 
-def test_gnutls(evenpost, authority):
-    done = subprocess.run(
-        ["gnutls-cli", "--starttls-proto=smtp", f"--x509cafile={authority.file}"]
-        + ["--port", str(evenpost.ports["require"]), "localhost"],
-        input="EHLO client.example\r\nQUIT\r\n",
-        capture_output=True,
-        text=True,
-        timeout=_LIMIT,
-        check=False,
+def test_renegotiation_is_refused(evenpost, authority):
+    """R asks for it; s_client ends when it is refused."""
+    done = run_openssl(evenpost, authority, "-tls1_2", text="R\n")
+    assert "RENEGOTIATING" in done.stdout
+    assert ":no renegotiation:" in done.stdout and done.returncode == 1, done.stdout
+
+
+def test_early_data_is_refused(evenpost, authority, scratch):
+    """What is sent before the handshake is done can be sent twice: no ticket allows it."""
+    early = scratch / "early"
+    early.write_text("EHLO client.example\r\n")
+    done = run_openssl(evenpost, authority, "-tls1_3", "-sess_out", scratch / "session")
+    assert done.returncode == 0, done.stdout
+    done = run_openssl(
+        evenpost, authority, "-sess_in", scratch / "session", "-early_data", early
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Handshake was completed" in done.stdout
-    assert "221 2.0.0 Bye" in done.stdout
+    assert "Reused, TLSv1.3" in done.stdout, done.stdout
+    assert "Early data was not sent" in done.stdout, done.stdout
