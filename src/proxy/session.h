@@ -28,6 +28,7 @@ struct session_tls {
 	struct span subject;     /* of its certificate, and the name in it; or empty */
 	struct span common_name;
 	bool has_certificate;
+	bool resumed;
 	bool verified;
 	char room[]; /* for all of them */
 };

@@ -17,6 +17,8 @@ static void
 fill_tls(const struct session_tls *tls, struct smtp_origin *origin)
 {
 	origin->tls.used = true;
+	origin->tls.has_certificate = tls->has_certificate;
+	origin->tls.resumed = tls->resumed;
 	origin->tls.verified = tls->verified;
 	origin->tls.version = tls->version;
 	origin->tls.cipher = tls->cipher;

@@ -32,6 +32,7 @@ keep_facts(const struct tls_facts *facts)
 		return NULL;
 	room = kept->room;
 	kept->has_certificate = facts->has_certificate;
+	kept->resumed = facts->resumed;
 	kept->verified = facts->verified;
 	kept->version = keep_text(&room, facts->version);
 	kept->cipher = keep_text(&room, facts->cipher);

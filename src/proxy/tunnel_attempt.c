@@ -204,6 +204,8 @@ static void
 fill_tls(struct smtp_origin *origin, const struct tls_facts *facts)
 {
 	origin->tls.used = true;
+	origin->tls.has_certificate = facts->has_certificate;
+	origin->tls.resumed = facts->resumed;
 	origin->tls.verified = facts->verified;
 	origin->tls.version = facts->version;
 	origin->tls.cipher = facts->cipher;

@@ -28,7 +28,9 @@ struct smtp_origin {
 	struct span id; /* of the session, printable ASCII */
 	struct {
 		bool used;
-		bool verified; /* the client's certificate was */
+		bool has_certificate; /* that the client has shown */
+		bool resumed;         /* it did so in an earlier connection */
+		bool verified;
 		struct span version;
 		struct span cipher;
 		struct span server_name; /* SNI */

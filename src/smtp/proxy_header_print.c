@@ -22,7 +22,8 @@ enum {
 	TLV_TLS_CIPHER = 0x23,
 };
 #define TLS_USED 0x01
-#define TLS_CERTIFICATE 0x02
+#define TLS_CERTIFICATE_NOW 0x02        /* shown in this connection */
+#define TLS_CERTIFICATE_IN_SESSION 0x04 /* or in the one that was resumed */
 
 /* Both ends are written in one family, IPv6 where they differ. */
 static int
@@ -121,16 +122,24 @@ add_vector(struct text *text, char type, struct span value)
 	text_add(text, value);
 }
 
+static unsigned char
+tls_flags(const struct smtp_origin *origin)
+{
+	if (!origin->tls.has_certificate)
+		return TLS_USED;
+	if (origin->tls.resumed)
+		return TLS_USED | TLS_CERTIFICATE_IN_SESSION;
+	return TLS_USED | TLS_CERTIFICATE_IN_SESSION | TLS_CERTIFICATE_NOW;
+}
+
 static void
 add_tls(struct text *text, const struct smtp_origin *origin)
 {
-	bool certificate =
-		!span_is_empty(origin->tls.common_name) || origin->tls.verified;
 	size_t start = text->length;
 
 	text_add_octet(text, TLV_TLS);
 	add_number(text, 0);
-	text_add_octet(text, certificate ? TLS_USED | TLS_CERTIFICATE : TLS_USED);
+	text_add_octet(text, tls_flags(origin));
 	text_add(text, origin->tls.verified ? SPAN("\0\0\0\0") : SPAN("\0\0\0\1"));
 	add_vector(text, TLV_TLS_VERSION, origin->tls.version);
 	add_vector(text, TLV_TLS_CIPHER, origin->tls.cipher);
