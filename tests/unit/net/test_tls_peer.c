@@ -1,4 +1,4 @@
-/* Clients that can do what ours never would: OpenSSL itself on the other end. */
+/* Peers that can do what ours never would: OpenSSL itself on the other end. */
 #include "../rows.h"
 #include "net/stream_internal.h"
 #include "pki.h"
@@ -14,7 +14,7 @@ static struct tls_tickets *tickets;
 static struct tls_material *material; /* RSA and P-256 of the same name */
 static struct scene scene;
 
-/* The client. */
+/* The client; for one test, a server. */
 static struct {
 	SSL_CTX *context;
 	SSL *session;
@@ -257,6 +257,51 @@ renegotiation_is_refused(void **state)
 	tls_server_free(server);
 }
 
+static void
+peer_serve(void)
+{
+	peer.context = SSL_CTX_new(TLS_server_method());
+	assert_non_null(peer.context);
+	SSL_CTX_set_max_proto_version(peer.context, TLS1_2_VERSION);
+	assert_int_equal(
+		SSL_CTX_use_certificate_chain_file(peer.context, pki_path("mx.pem")),
+		1);
+	assert_int_equal(SSL_CTX_use_PrivateKey_file(peer.context, pki_path("mx.key"),
+						     SSL_FILETYPE_PEM),
+			 1);
+	peer.session = SSL_new(peer.context);
+	assert_non_null(peer.session);
+	peer.fd = scene.at_client;
+	peer.heard_length = 0;
+	SSL_set_fd(peer.session, peer.fd);
+	SSL_set_accept_state(peer.session);
+}
+
+/* A server that asks for it is told no, and nothing of it reaches the owner. */
+static void
+renegotiation_by_a_server_is_refused(void **state)
+{
+	const struct tls_client_settings believes_all = {NULL, NULL};
+	struct tls_client *client = scene_client(&believes_all);
+
+	(void)state;
+	scene_open(&scene, 0);
+	peer_serve();
+	assert_int_equal(stream_begin_tls_client(&scene.client.stream, client,
+						 SPAN("mx.test"), NULL),
+			 STATUS_OK);
+	side_work(&scene.client);
+	run();
+	assert_int_equal(scene.client.shaken, STATUS_OK);
+	assert_true(SSL_renegotiate(peer.session));
+	SSL_do_handshake(peer.session);
+	assert_int_equal(run(), SSL_R_NO_RENEGOTIATION);
+	assert_int_equal(side_heard(&scene.client).length, 0);
+	scene_close(&scene);
+	peer_close();
+	tls_client_free(client);
+}
+
 /* A ticket says how much may be sent early: nothing. Whoever does it all the same is
  * not heard. */
 static void
@@ -395,6 +440,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(renegotiation_is_refused),
+		cmocka_unit_test(renegotiation_by_a_server_is_refused),
 		cmocka_unit_test(early_bytes_are_thrown_away),
 		cmocka_unit_test(tls_1_2_resumes_by_ticket),
 		cmocka_unit_test(new_keys_are_taken),
