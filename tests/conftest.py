@@ -51,15 +51,16 @@ def evenpost_before(scratch):
     """Starts an evenpost before servers; one pool, named s1, s2, ... in their order.
 
     evenpost_before(first, second, pool={...}, listener={...}, top-level keys)
+    listeners={name: keys} for several; otherwise it is one, called inbound.
     """
     started = []
 
-    def start(*servers, pool=None, listener=None, ready=True, **top):
+    def start(*servers, pool=None, listener=None, listeners=None, ready=True, **top):
         named = {f"s{n}": server.address for n, server in enumerate(servers, 1)}
         evenpost = Evenpost(
             scratch,
             {"hubs": configure_pool(named, **(pool or {}))},
-            {"inbound": listener or {}},
+            listeners or {"inbound": listener or {}},
             name=f"evenpost{len(started) + 1}",
             **top,
         )

@@ -1,5 +1,6 @@
 """An authority and certificates in every state, made by openssl for one test."""
 
+import base64
 import dataclasses
 import pathlib
 import ssl
@@ -9,6 +10,9 @@ _KINDS = {
     "ecdsa": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
     "rsa": ["-newkey", "rsa:2048"],
 }
+
+# Where it stands in a key of P-256 as PKCS 8 (RFC 5958, RFC 5915).
+_PRIVATE_HALF = slice(36, 68)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +92,21 @@ class Authority:
             whole = pair.certificate.read_text() + self.file.read_text()
             pair.certificate.write_text(whole)
         return pair
+
+
+def sign_with_another(pair):
+    """The certificate of a pair, by somebody who does not have its key.
+
+    OpenSSL compares the public half alone, so the private one of P-256 can be replaced.
+    """
+    other = pair.key.with_suffix(".other")
+    run(["openssl", "genpkey", "-algorithm", "EC", "-outform", "DER", "-out", other]
+        + ["-pkeyopt", "ec_paramgen_curve:P-256"])
+    key = bytearray(base64.b64decode("".join(pair.key.read_text().splitlines()[1:-1])))
+    key[_PRIVATE_HALF] = other.read_bytes()[_PRIVATE_HALF]
+    text = base64.encodebytes(key).decode()
+    other.write_text(f"-----BEGIN PRIVATE KEY-----\n{text}-----END PRIVATE KEY-----\n")
+    return Pair(pair.certificate, other)
 
 
 def server_context(pair):

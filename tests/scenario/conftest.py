@@ -3,8 +3,11 @@
 import pytest
 
 from dialogue import read_dialogues
+from encryption import SERVERS, Keys, context_of, make_certificates
 from harness import program
+from harness.pki import Authority
 from harness.scratch import make_scratch, remove_scratch
+from harness.scripted_server import ScriptedServer
 from stage import Stage, StepFailed
 
 # How what is said is cut into writes: {name: octets}; 0 is not at all.
@@ -28,6 +31,61 @@ def nothing_is_left_running():
     yield
     for left in [p for p in program.running if p not in before]:
         left.kill()
+
+
+# ---- TLS ----
+
+
+@pytest.fixture(scope="session")
+def keys():
+    directory = make_scratch()
+    yield Keys(directory)
+    remove_scratch(directory)
+
+
+@pytest.fixture
+def tls_before(evenpost_before, keys):
+    """An evenpost whose listener speaks TLS as told."""
+
+    def start(*servers, tls="offer", pairs=None, pool=None, listener=None, **top):
+        settings = {"certificates": [p.as_setting() for p in pairs or [keys.mx]]}
+        settings.update(top.pop("tls_settings", {}))
+        listener = {"tls": tls, **(listener or {})}
+        return evenpost_before(*servers, pool=pool, listener=listener, tls=settings, **top)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def authority(session_scratch):
+    """Who signs the certificates of servers."""
+    return Authority(session_scratch, "root")
+
+
+@pytest.fixture(scope="session")
+def certificates(session_scratch, authority):
+    return make_certificates(session_scratch, authority)
+
+
+@pytest.fixture
+def tls_server(certificates):
+    """Makes one of SERVERS."""
+    made = []
+
+    def make(kind, **keys):
+        _, script = SERVERS[kind]
+        server = ScriptedServer(tls=context_of(kind, certificates), **keys)
+        for stage, action in script.items():
+            server.on(stage, action)
+        made.append(server)
+        return server
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+# ---- dialogues ----
 
 
 class DialogueFile(pytest.File):

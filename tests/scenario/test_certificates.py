@@ -3,12 +3,16 @@
 import os
 import re
 import signal
+import ssl
+import threading
 
 import pytest
 
+from encryption import come, send_message
 from harness.certificate import make_certificate
 from harness.evenpost import Evenpost, configure_pool
-from harness.waiting import LIMIT
+from harness.tls_client import client_context
+from harness.waiting import LIMIT, wait_until
 
 
 def make_pair(scratch, name):
@@ -39,6 +43,16 @@ def encrypted(certificate, key):
     }
 
 
+def in_file(certificate):
+    return ssl.PEM_cert_to_DER_cert(certificate.read_text())
+
+
+def shown(evenpost):
+    """The certificate that a client sees now."""
+    with come(evenpost.port, "starttls") as client:
+        return client.socket.getpeercert(True)
+
+
 def expiry(evenpost):
     """What the metrics say of the first certificate."""
     metrics = evenpost.get("/metrics")[1].decode()
@@ -51,11 +65,13 @@ def test_new_files_are_taken_over(evenpost_before, scripted_servers, scratch, li
     put(make_pair(scratch, "first"))
     evenpost = evenpost_before(*scripted_servers(1), **encrypted(certificate, key))
     before = expiry(evenpost)
-    put(make_pair(scratch, "second"))
+    second = make_pair(scratch, "second")
+    put(second)
     (line,) = evenpost.wait_event("tls", level="info")
     assert line["why"] == "certificates and passwords taken over"
     assert line["certificates"] == "1"
     assert expiry(evenpost) >= before
+    wait_until(lambda: shown(evenpost) == in_file(second[0]), "the new certificate")
 
 
 def test_a_signal_tells_of_new_files(evenpost_before, scripted_servers, scratch, live):
@@ -81,6 +97,7 @@ def test_bad_files_are_refused(evenpost_before, scripted_servers, scratch, live)
     assert why[0].startswith(f"tls.certificates[0].key: {key}: not the key of")
     assert why[1] == "the new files are refused: those in force stay"
     assert not evenpost.log_events("tls", level="info")
+    assert shown(evenpost) == in_file(first[0])
     put(second)
     evenpost.program.signal(signal.SIGHUP)
     evenpost.wait_event("tls", level="info")
@@ -101,3 +118,76 @@ def test_no_start_without_its_files(scripted_servers, scratch):
     assert line["why"] == (
         f"tls.certificates[0].certificate: {missing}: No such file or directory"
     )
+
+
+def replace(pair, by):
+    """Puts another pair into the files, the key first and each at once."""
+    for target, source in ((pair.key, by.key), (pair.certificate, by.certificate)):
+        fresh = target.with_suffix(".new")
+        fresh.write_bytes(source.read_bytes())
+        fresh.rename(target)
+
+
+class Visitors:
+    """Clients that come with full handshakes, send a message and go, until stopped."""
+
+    def __init__(self, evenpost, way, keys, threads=2):
+        self.arguments = (evenpost.port, way)
+        self.keys = keys
+        self.shown = []  # the certificate that it was, of each that has gone
+        self.failures = []
+        self.stopping = threading.Event()
+        self.threads = [threading.Thread(target=self._come_and_go) for _ in range(threads)]
+        for thread in self.threads:
+            thread.start()
+
+    def _come_and_go(self):
+        while not self.stopping.is_set() and not self.failures:
+            try:
+                with come(*self.arguments, client_context(self.keys.authority)) as client:
+                    shown = client.socket.getpeercert(True)
+                    send_message(client)
+                    client.command("QUIT", 221)
+                self.shown.append(shown)
+            except Exception as error:  # whatever it is, it is a client's trouble
+                self.failures.append(error)
+
+    def wait_for(self, condition, what):
+        """Of what was shown since now."""
+        before = len(self.shown)
+        wait_until(lambda: self.failures or condition(self.shown[before:]), what)
+        assert not self.failures, self.failures
+
+    def stop(self):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+        assert not self.failures, self.failures
+
+
+@pytest.mark.parametrize("tls", ["offer", "implicit"])
+def test_certificates_are_swapped(tls_before, scripted_servers, keys, tls):
+    """A hundred times, while clients come and go, and one stays: none notices but by
+    what it is shown. Then a bad pair is refused, and the last good one shown on."""
+    (server,) = scripted_servers(1)
+    pair = keys.authority.issue("mx.example", file=f"swapped-{tls}")
+    evenpost = tls_before(server, tls=tls, pairs=[pair], workers=2)
+    way = "implicit" if tls == "implicit" else "starttls"
+    with come(evenpost.port, way) as stays:
+        visitors = Visitors(evenpost, way, keys)
+        for number in range(100):
+            fresh = keys.mx if number % 2 else keys.mx_rsa
+            replace(pair, fresh)
+            evenpost.program.signal(signal.SIGHUP)
+            evenpost.wait_event("tls", count=number + 1, level="info")
+            good = in_file(fresh.certificate)
+            visitors.wait_for(lambda shown: good in shown, f"certificate {number}")
+        send_message(stays)
+        visitors.stop()
+    assert len(visitors.shown) >= 100
+    assert len(server.messages) == len(visitors.shown) + 1
+    pair.key.write_bytes(keys.other.key.read_bytes())
+    evenpost.program.signal(signal.SIGHUP)
+    evenpost.wait_event("tls", level="error")
+    with come(evenpost.port, way, client_context(keys.authority)) as client:
+        assert client.socket.getpeercert(True) == good

@@ -1,76 +1,14 @@
 """TLS from clients: offered, required, from the first byte (protocol.md, threats.md 2)."""
 
 import os
-import signal
 import ssl
-import threading
 
 import pytest
 
-from harness.pki import Authority
+from encryption import MESSAGE, come, encrypted, say_hello, send_message
 from harness.proxy_header import TLV_AUTHORITY, TLV_SSL, version_2
 from harness.raw_client import RawClient
-from harness.scratch import make_scratch, remove_scratch
 from harness.tls_client import TlsClient, client_context
-
-_MESSAGE = ("MAIL FROM:<ann@a.example>", "RCPT TO:<bob@b.example>")
-
-
-class Keys:
-    """Pairs of every kind that the module's tests show."""
-
-    def __init__(self, directory):
-        self.directory = directory
-        self.authority = Authority(directory)
-        self.mx = self.authority.issue("mx.example")
-        self.mx_rsa = self.authority.issue("mx.example", kind="rsa")
-        self.other = self.authority.issue("other.example")
-        self.client = self.authority.issue("client.example")
-        self.stranger = Authority(directory, "stranger").issue("client2.example")
-
-
-@pytest.fixture(scope="module")
-def keys():
-    directory = make_scratch()
-    yield Keys(directory)
-    remove_scratch(directory)
-
-
-@pytest.fixture
-def tls_before(evenpost_before, keys):
-    """An evenpost whose listener speaks TLS as told."""
-
-    def start(*servers, tls="offer", pairs=None, pool=None, listener=None, **top):
-        settings = {"certificates": [p.as_setting() for p in pairs or [keys.mx]]}
-        settings.update(top.pop("tls_settings", {}))
-        return evenpost_before(
-            *servers, pool=pool, listener={"tls": tls, **(listener or {})}, tls=settings, **top
-        )
-
-    return start
-
-
-def send_message(client):
-    for command in _MESSAGE:
-        client.command(command, 250)
-    client.command("DATA", 354)
-    client.send(b"Subject: a\r\n\r\nb\r\n.\r\n")
-    client.expect(250)
-
-
-def encrypted(evenpost, keys, **options):
-    """A client that has said STARTTLS, verified the certificate, and EHLO again."""
-    client = TlsClient(evenpost.port)
-    client.hello()
-    client.starttls(client_context(keys.authority, **options))
-    client.extensions = say_hello(client)
-    return client
-
-
-def say_hello(client, name="client.example"):
-    reply = client.command(f"EHLO {name}", 250)
-    words = [line[4:].partition(" ") for line in reply.lines[1:]]
-    return {keyword.upper(): parameters for keyword, _, parameters in words}
 
 
 def test_offer(tls_before, scripted_servers, keys):
@@ -130,22 +68,6 @@ def test_implicit_behind_a_proxy(tls_before, scripted_servers, keys):
     assert (line["client"], line["tls"]) == ("192.0.2.7", "TLSv1.3")
 
 
-def test_what_came_in_clear_does_not_count(tls_before, scripted_servers, keys):
-    """CVE-2011-0411: commands in one segment with STARTTLS are never obeyed."""
-    (server,) = scripted_servers(1)
-    evenpost = tls_before(server)
-    with TlsClient(evenpost.port) as client:
-        client.hello()
-        client.send(b"STARTTLS\r\nRSET\r\nMAIL FROM:<eve@e.example>\r\n")
-        client.expect("220 2.0.0")
-        client.start_tls(client_context(keys.authority))
-        client.command("MAIL FROM:<ann@a.example>", 503)
-        say_hello(client)
-        send_message(client)
-    (message,) = server.messages
-    assert "ann@" in message.sender and not any("eve@" in c for c in server.commands())
-
-
 def test_all_is_forgotten(tls_before, scripted_servers, keys):
     """RFC 3207 4.2: EHLO again; what was said before is not known any more."""
     (server,) = scripted_servers(1)
@@ -158,6 +80,26 @@ def test_all_is_forgotten(tls_before, scripted_servers, keys):
         send_message(client)
     (line,) = evenpost.wait_event("message")
     assert line["helo"] == "behind.example"
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["alone", "in a group"])
+def test_starttls_in_a_transaction(tls_before, scripted_servers, group):
+    """It is refused, and the transaction goes on."""
+    (server,) = scripted_servers(1)
+    with RawClient(tls_before(server).port) as client:
+        client.hello()
+        if group:
+            client.send(b"\r\n".join([c.encode() for c in MESSAGE] + [b"STARTTLS\r\n"]))
+            for code in (250, 250, "503 5.5.1"):
+                client.expect(code)
+        else:
+            for command in MESSAGE:
+                client.command(command, 250)
+                client.command("STARTTLS", "503 5.5.1")
+        client.command("DATA", 354)
+        client.send(b"Subject: a\r\n\r\nb\r\n.\r\n")
+        client.expect(250)
+    assert len(server.messages) == 1
 
 
 def test_starttls_with_a_parameter(tls_before, scripted_servers):
@@ -209,27 +151,14 @@ def test_names(tls_before, scripted_servers, keys):
     }
 
 
-@pytest.mark.threads
-def test_sessions_are_resumed_at_any_worker(tls_before, scripted_servers, keys):
-    (server,) = scripted_servers(1)
-    evenpost = tls_before(server, tls="implicit", workers=2)
-    context = client_context(keys.authority)
-    session, resumed = None, 0
-    for _ in range(12):
-        with TlsClient(evenpost.port) as client:
-            client.start_tls(context, session=session)
-            client.hello()
-            resumed += client.socket.session_reused
-            session = client.socket.session
-            client.command("QUIT", 221)
-    assert resumed == 11
-
-
 @pytest.mark.parametrize(
     "verify, shown, taken, subject",
     [
+        ("off", None, True, None),
+        ("off", "client", True, None),
         ("optional", None, True, None),
         ("optional", "client", True, "CN=client.example"),
+        ("optional", "stranger", True, "CN=client2.example"),
         ("required", None, False, None),
         ("required", "client", True, "CN=client.example"),
         ("required", "stranger", False, None),
@@ -251,101 +180,69 @@ def test_client_certificates(tls_before, scripted_servers, keys, verify, shown, 
         assert evenpost.wait_event("reject", reason="handshake")
 
 
-def test_servers_hear_of_it(tls_before, scripted_servers, keys):
+# What the client shows and says, and then the flags and the verdict of the SSL TLV (the
+# PROXY protocol 2.2.5): 1 is for TLS, 6 for a certificate, in this connection and in the
+# session.
+_HEARD = [
+    ("client", "mx.example", 7, 0),
+    ("stranger", "mx.example", 7, 1),
+    (None, "mx.example", 1, 1),
+    (None, None, 1, 1),
+]
+
+
+def header_of_mail(server):
+    """Of the last connection that mail came through, and not a probe."""
+    return [c for c in server.connections if len(c.commands) > 2][-1].proxy
+
+
+@pytest.mark.parametrize("shown, name, flags, verdict", _HEARD)
+def test_servers_hear_of_it(tls_before, scripted_servers, keys, shown, name, flags, verdict):
     """proxy-v2: the TLV of TLS, with the name asked for and the certificate's."""
     (server,) = scripted_servers(expects_proxy=True)
     asked = {"ca": str(keys.authority.file), "verify": "optional"}
     evenpost = tls_before(
         server, pool={"identity": "proxy-v2"}, listener={"client-certificates": asked}
     )
-    with encrypted(evenpost, keys, pair=keys.client) as client:
+    context = client_context(pair=getattr(keys, shown) if shown else None)
+    with come(evenpost.port, "starttls", context, name) as client:
         send_message(client)
-    (visit,) = [c for c in server.connections if len(c.commands) > 2]
-    tlvs = visit.proxy.tlvs
-    assert tlvs[TLV_AUTHORITY] == b"mx.example"
-    assert tlvs[TLV_SSL][0] & 1 and tlvs[TLV_SSL][1:5] == b"\0\0\0\0"
-    assert b"TLSv1.3" in tlvs[TLV_SSL] and b"client.example" in tlvs[TLV_SSL]
+    tlvs = header_of_mail(server).tlvs
+    assert tlvs.get(TLV_AUTHORITY) == (name and name.encode())
+    assert tlvs[TLV_SSL][0] == flags
+    assert bool(int.from_bytes(tlvs[TLV_SSL][1:5], "big")) == verdict
+    assert b"TLSv1.3" in tlvs[TLV_SSL]
+    common = {"client": b"client.example", "stranger": b"client2.example"}.get(shown)
+    if common:
+        assert tlvs[TLV_SSL].endswith(common)
+    else:
+        assert b"client" not in tlvs[TLV_SSL]
 
 
-def test_slow_handshakes(tls_before, scripted_servers, keys):
-    """timeouts.handshake: half a hello is no client. A slow one that comes is."""
-    (server,) = scripted_servers(1)
+def test_servers_hear_that_a_certificate_was_shown_before(tls_before, scripted_servers, keys):
+    """A session that is resumed: 4, and not 2."""
+    (server,) = scripted_servers(expects_proxy=True)
+    asked = {"ca": str(keys.authority.file), "verify": "required"}
     evenpost = tls_before(
-        server, tls="implicit", listener={"timeouts": {"handshake": "300ms"}}
+        server, pool={"identity": "proxy-v2"}, listener={"client-certificates": asked}
     )
-    with RawClient(evenpost.port) as client:
-        client.send(b"\x16\x03\x01\x02\x00\x01\x00")
-        assert client.read_to_end() == b""
-    (line,) = evenpost.wait_event("reject")
-    assert line["reason"] == "handshake"
+    context, session = client_context(pair=keys.client), None
+    for flags in (7, 5):
+        with TlsClient(evenpost.port) as client:
+            client.hello()
+            client.starttls(context, session=session)
+            say_hello(client)
+            send_message(client)
+            session = client.socket.session
+        assert header_of_mail(server).tlvs[TLV_SSL][:5] == bytes([flags, 0, 0, 0, 0])
 
 
-def test_octet_by_octet(tls_before, scripted_servers, keys):
-    (server,) = scripted_servers(1)
-    evenpost = tls_before(server, tls="implicit")
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    session = client_context(keys.authority).wrap_bio(
-        incoming, outgoing, server_hostname="mx.example"
-    )
-    with RawClient(evenpost.port) as client:
-
-        def exchange(step):
-            while True:
-                try:
-                    return step()
-                except ssl.SSLWantReadError:
-                    client.send_split(outgoing.read(), 1)
-                    incoming.write(client.socket.recv(65536))
-                finally:
-                    client.send_split(outgoing.read(), 1)
-
-        exchange(session.do_handshake)
-        assert exchange(session.read).startswith(b"220 ")
-        exchange(lambda: session.write(b"QUIT\r\n"))
-        assert exchange(session.read).startswith(b"221 ")
-
-
-def test_handshake_rate(tls_before, scripted_servers, keys):
-    (server,) = scripted_servers(1)
-    evenpost = tls_before(server, listener={"handshake-rate": "2/h"})
-    for _ in range(2):
-        encrypted(evenpost, keys).close()
-    with TlsClient(evenpost.port) as client:
-        client.hello()
-        client.command("STARTTLS", "454 4.7.0")
+def test_servers_hear_nothing_of_it_in_clear(tls_before, scripted_servers):
+    (server,) = scripted_servers(expects_proxy=True)
+    evenpost = tls_before(server, pool={"identity": "proxy-v2"})
+    with come(evenpost.port, None) as client:
         send_message(client)
-
-
-def test_cut_in_the_content(tls_before, scripted_servers, keys):
-    """Truncation: an end that TLS did not announce is the loss of the client, even
-    behind what looks like a whole message but for its end."""
-    (server,) = scripted_servers(1)
-    evenpost = tls_before(server)
-    client = encrypted(evenpost, keys)
-    for command in _MESSAGE:
-        client.command(command, 250)
-    client.command("DATA", 354)
-    client.send(b"Subject: a\r\n\r\nb\r\n")
-    client.cut()
-    (line,) = evenpost.wait_event("message")
-    assert line["result"] == "aborted"
-    assert not server.messages
-
-
-@pytest.mark.parametrize("offered, taken", [(["h2"], False), (["h2", "smtp"], True), ([], True)])
-def test_alpn(tls_before, scripted_servers, keys, offered, taken):
-    """ALPACA: a client that believes to talk to something else is refused."""
-    (server,) = scripted_servers(1)
-    evenpost = tls_before(server, tls="implicit")
-    context = client_context(keys.authority)
-    if offered:
-        context.set_alpn_protocols(offered)
-    with TlsClient(evenpost.port) as client:
-        if taken:
-            client.start_tls(context).hello()
-        else:
-            with pytest.raises((ssl.SSLError, ConnectionError)):
-                client.start_tls(context)
+    assert not {TLV_AUTHORITY, TLV_SSL} & set(header_of_mail(server).tlvs)
 
 
 def test_large_messages(tls_before, scripted_servers, keys):
@@ -355,7 +252,7 @@ def test_large_messages(tls_before, scripted_servers, keys):
     body = os.urandom(3_000_000).hex().encode()
     content = b"\r\n".join(body[n : n + 76] for n in range(0, len(body), 76)) + b"\r\n"
     with encrypted(evenpost, keys) as client:
-        for command in _MESSAGE:
+        for command in MESSAGE:
             client.command(command, 250)
         client.command("DATA", 354)
         client.send(content + b".\r\n")
@@ -375,49 +272,3 @@ def test_connection_mode_ends_tls(tls_before, scripted_servers, keys):
     assert server.messages[0].content == b"Subject: a\r\n\r\nb\r\n"
     (line,) = evenpost.wait_event("session")
     assert line["server"] == "s1"
-
-
-def replace(pair, by):
-    """Puts another pair into the files, the key first and each at once."""
-    for target, source in ((pair.key, by.key), (pair.certificate, by.certificate)):
-        fresh = target.with_suffix(".new")
-        fresh.write_bytes(source.read_bytes())
-        fresh.rename(target)
-
-
-def test_certificates_are_swapped(tls_before, scripted_servers, keys):
-    """A hundred times, while clients come and go: none notices; a bad pair is refused."""
-    (server,) = scripted_servers(1)
-    pair = keys.authority.issue("mx.example", file="swapped")
-    evenpost = tls_before(server, tls="implicit", pairs=[pair], workers=2)
-    stop, failures, count = threading.Event(), [], [0]
-
-    def come_and_go():
-        while not stop.is_set():
-            try:
-                with TlsClient(evenpost.port) as client:
-                    client.start_tls(client_context(keys.authority))
-                    client.hello()
-                    send_message(client)
-                    client.command("QUIT", 221)
-                    count[0] += 1
-            except Exception as error:  # whatever it is, it is a client's trouble
-                failures.append(error)
-
-    clients = [threading.Thread(target=come_and_go) for _ in range(2)]
-    for client in clients:
-        client.start()
-    for number in range(100):
-        replace(pair, keys.mx if number % 2 else keys.mx_rsa)
-        evenpost.program.signal(signal.SIGHUP)
-        evenpost.wait_event("tls", count=number + 1, level="info")
-    stop.set()
-    for client in clients:
-        client.join()
-    assert not failures, failures[:3]
-    assert count[0] > 10
-    pair.key.write_bytes(keys.other.key.read_bytes())
-    evenpost.program.signal(signal.SIGHUP)
-    evenpost.wait_event("tls", level="error")
-    with TlsClient(evenpost.port) as client:
-        client.start_tls(client_context(keys.authority)).hello()
