@@ -106,5 +106,5 @@ def test_bad_keys_are_refused(sharing, ticket_keys, keys):
     evenpost.program.signal(signal.SIGHUP)
     said, refused = evenpost.wait_event("tls", count=2, level="error")
     assert said["why"].endswith("wanted 1 to 8 keys of 80 bytes each")
-    assert refused["why"] == "the new files are refused: the certificates in force stay"
+    assert refused["why"] == "the new files are refused: those in force stay"
     assert visitor.resumes(evenpost)
