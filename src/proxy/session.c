@@ -12,22 +12,6 @@
 /* Bytes of replies that are sent before more commands are taken. What is owed besides
  * has to have room behind them. */
 #define OUTPUT_HIGH (LIMIT_SESSION_OUTPUT / 4)
-/* Answers that wait for others: at most so many bytes, and so many milliseconds. */
-#define HELD_BYTES 1024
-#define HELD_TIME TIMER_TICK
-/* Milliseconds for a client's line in AUTH. */
-#define LOGIN_PATIENCE 30000
-
-enum session_wait {
-	WAIT_NOTHING, /* a server has the word: its time-outs hold */
-	WAIT_HANDSHAKE,
-	WAIT_GREETING,
-	WAIT_COMMAND,
-	WAIT_CONTENT,
-	WAIT_ANSWERS, /* of a server, for the client to be told all at once */
-	WAIT_OUTPUT,  /* the client does not read */
-};
-
 static stream_ready on_ready;
 static timer_expired on_timeout;
 static void pump(struct session *session);
@@ -194,19 +178,6 @@ is_full(struct session *session)
 	return session->full;
 }
 
-static bool
-is_in_message(const struct session *session)
-{
-	switch (session->smtp.state) {
-	case SMTP_STATE_BODY:
-	case SMTP_STATE_CHUNK:
-	case SMTP_STATE_CHUNKED:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* Takes events until the input is used up, or must wait. */
 static void
 take_events(struct session *session, struct span *input)
@@ -218,7 +189,8 @@ take_events(struct session *session, struct span *input)
 		size_t before = input->length;
 
 		smtp_server_next(&session->smtp, input, &event);
-		if (is_in_message(session)) /* what is thrown away counts as well */
+		if (session_is_in_message(
+			    session)) /* what is thrown away counts as well */
 			session->block_bytes += (uint32_t)(before - input->length);
 		if (event.type == SMTP_EVENT_MORE)
 			break;
@@ -268,24 +240,14 @@ take_input(struct session *session, struct span bytes)
 		keep_input(session, bytes);
 }
 
-/*
- * A client that pipelines is told once: what stands in the output goes with the answers
- * that are owed for what it has sent behind it (RFC 2920 3.2), if they come soon.
- */
-static bool
-output_may_wait(const struct session *session)
-{
-	return smtp_server_owes(&session->smtp) && !session->closing &&
-	       !session->held_long && buffer_length(&session->smtp.output) < HELD_BYTES;
-}
-
 static bool
 may_read(const struct session *session)
 {
 	return !session->gone && !session->closing && !session->input_ended &&
 	       !session->shaking_hands && !session->blocked && !session->congested &&
 	       !session->full &&
-	       (buffer_is_empty(&session->smtp.output) || output_may_wait(session)) &&
+	       (buffer_is_empty(&session->smtp.output) ||
+		session_output_may_wait(session)) &&
 	       stream_is_readable(&session->stream);
 }
 
@@ -341,7 +303,7 @@ send_output(struct session *session)
 {
 	struct buffer *output = &session->smtp.output;
 
-	if (output_may_wait(session))
+	if (session_output_may_wait(session))
 		return;
 	session->held_long = true; /* the rest of what is begun */
 	while (!buffer_is_empty(output)) {
@@ -363,75 +325,6 @@ send_output(struct session *session)
 
 /* ---- time ---- */
 
-static enum session_wait
-awaited(const struct session *session)
-{
-	if (session->shaking_hands)
-		return WAIT_HANDSHAKE;
-	if (!buffer_is_empty(&session->smtp.output))
-		return output_may_wait(session) ? WAIT_ANSWERS : WAIT_OUTPUT;
-	if (!session->smtp.greeted)
-		return WAIT_GREETING;
-	if (session->congested || session->blocked || smtp_server_owes(&session->smtp))
-		return WAIT_NOTHING;
-	return is_in_message(session) ? WAIT_CONTENT : WAIT_COMMAND;
-}
-
-/* Programs say AUTH, and a server may be waiting with us. */
-static int64_t
-patience_with_command(const struct session *session)
-{
-	int64_t limit = session->listener->timeouts.command;
-
-	return session->smtp.state == SMTP_STATE_AUTH && limit > LOGIN_PATIENCE
-		       ? LOGIN_PATIENCE
-		       : limit;
-}
-
-/* Milliseconds that a wait may take; 0: any. */
-static int64_t
-patience(const struct session *session, enum session_wait wait)
-{
-	switch (wait) {
-	case WAIT_HANDSHAKE:
-		return session->listener->timeouts.handshake;
-	case WAIT_GREETING:
-		return session->listener->greeting_delay;
-	case WAIT_COMMAND:
-		return patience_with_command(session);
-	case WAIT_ANSWERS:
-		return HELD_TIME;
-	case WAIT_CONTENT:
-	case WAIT_OUTPUT:
-		return session->listener->timeouts.data;
-	default:
-		return 0;
-	}
-}
-
-static void
-set_timer(struct session *session)
-{
-	enum session_wait wait = awaited(session);
-	struct loop *loop = &session->worker->loop;
-	int64_t limit = session->listener->timeouts.session;
-	int64_t left = session->started + limit - loop->now;
-	int64_t delay = patience(session, wait);
-
-	if (wait == session->wait && !session->progressed &&
-	    !(wait == WAIT_CONTENT && session->block_bytes >= SESSION_BLOCK))
-		return;
-	session->wait = (uint8_t)wait;
-	session->progressed = false;
-	session->block_bytes = 0;
-	if (limit && (delay == 0 || left < delay))
-		delay = left > 0 ? left : 1;
-	if (delay)
-		loop_timer_start(loop, &session->timer, delay);
-	else
-		loop_timer_stop(loop, &session->timer);
-}
-
 static void
 greet(struct session *session)
 {
@@ -446,7 +339,7 @@ static void
 begin_greeting(struct session *session)
 {
 	if (session->listener->greeting_delay)
-		set_timer(session);
+		session_set_timer(session);
 	else
 		greet(session);
 }
@@ -521,7 +414,7 @@ finish_handshake(struct session *session)
 			begin_greeting(session);
 		return !session->gone;
 	case STATUS_AGAIN:
-		set_timer(session);
+		session_set_timer(session);
 		return false;
 	default:
 		leave(session, "handshake");
@@ -554,7 +447,7 @@ pump(struct session *session)
 	send_output(session);
 	if (session->full && buffer_is_empty(&session->smtp.output))
 		session_resume(session);
-	if (!session->gone && session->input_ended && is_in_message(session) &&
+	if (!session->gone && session->input_ended && session_is_in_message(session) &&
 	    !session->congested && !session->full && !session->blocked)
 		leave(session, "lost");
 	if (session->gone)
@@ -569,7 +462,7 @@ pump(struct session *session)
 	if (is_finished(session))
 		leave(session, session->end ? session->end : "lost");
 	else
-		set_timer(session);
+		session_set_timer(session);
 }
 
 static void

@@ -1,12 +1,30 @@
 /*
- * What the files of session share: session.c (its life, its bytes and its time),
- * session_events.c (what each event of smtp/server asks for), session_origin.c (who the
- * client is, as servers are told) and session_tls.c (the handshake).
+ * What the files of session share: session.c (its life and its bytes), session_time.c
+ * (how long it may take), session_events.c (what each event of smtp/server asks for),
+ * session_origin.c (who the client is, as servers are told) and session_tls.c (the
+ * handshake).
  */
 #ifndef EVENPOST_PROXY_SESSION_INTERNAL_H
 #define EVENPOST_PROXY_SESSION_INTERNAL_H
 
 #include "proxy/session.h"
+
+enum session_wait {
+	WAIT_NOTHING, /* a server has the word: its time-outs hold */
+	WAIT_HANDSHAKE,
+	WAIT_GREETING,
+	WAIT_COMMAND,
+	WAIT_CONTENT,
+	WAIT_ANSWERS, /* of a server, for the client to be told all at once */
+	WAIT_OUTPUT,  /* the client does not read */
+};
+
+/* The timer is set to what is waited for now, session->wait. */
+void session_set_timer(struct session *session);
+/* The client is about to send content. */
+bool session_is_in_message(const struct session *session);
+/* What is to be sent waits for the answers that are owed behind it. */
+bool session_output_may_wait(const struct session *session);
 
 /* Any event but MORE and BLOCKED. */
 void session_take_event(struct session *session, const struct smtp_event *event);
