@@ -113,20 +113,21 @@ json_server(const struct view *view, const struct pool *pool,
 	uint64_t messages = view_count(&counters->messages);
 	int64_t now = view->loop->now;
 
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:f, s:f, s:o, "
-			 "s:o, s:o}",
-			 "name", server->name, "address", server->address_text, "state",
-			 server_state_name(server_state_at(server, now)), "weight",
-			 (json_int_t)view_gauge(&server->weight), "preference",
-			 (json_int_t)view_gauge(&server->preference), "active",
-			 (json_int_t)view_gauge(&server->active), "messages",
-			 (json_int_t)messages, "recipients",
-			 json_count(&counters->recipients), "bytes",
-			 json_count(&counters->bytes), "share_wanted",
-			 pool_share_wanted(pool, server, now), "share",
-			 all ? (double)messages / (double)all : 0.0, "failures",
-			 json_failures(server), "fault", json_fault(server),
-			 "last_probe", json_probe(monitor_last(view->monitor, server)));
+	return json_pack(
+		"{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:f, s:f, s:o, "
+		"s:o, s:o}",
+		"name", server->name, "address", server->address_text, "state",
+		server_state_name(server_state_at(server, now)), "weight",
+		(json_int_t)view_gauge(&server->weight), "preference",
+		(json_int_t)view_gauge(&server->preference), "active",
+		(json_int_t)view_gauge(&server->active), "held",
+		(json_int_t)view_gauge(&server->held), "messages", (json_int_t)messages,
+		"recipients", json_count(&counters->recipients), "bytes",
+		json_count(&counters->bytes), "share_wanted",
+		pool_share_wanted(pool, server, now), "share",
+		all ? (double)messages / (double)all : 0.0, "failures",
+		json_failures(server), "fault", json_fault(server), "last_probe",
+		json_probe(monitor_last(view->monitor, server)));
 }
 
 static json_t *

@@ -159,12 +159,25 @@ write_fault(struct page *page, const struct pool *pool, const struct server *ser
 }
 
 static void
-write_active(struct page *page, const struct pool *pool, const struct server *server)
+write_places(struct page *page, const struct pool *pool, const struct server *server,
+	     const _Atomic uint32_t *places)
 {
 	const struct label labels[] = {label_of("pool", pool->name),
 				       label_of("server", server->name)};
 
-	COUNT(page, labels, view_gauge(&server->active));
+	COUNT(page, labels, view_gauge(places));
+}
+
+static void
+write_active(struct page *page, const struct pool *pool, const struct server *server)
+{
+	write_places(page, pool, server, &server->active);
+}
+
+static void
+write_held(struct page *page, const struct pool *pool, const struct server *server)
+{
+	write_places(page, pool, server, &server->held);
 }
 
 /* A connection counts as made when EHLO was answered. */
@@ -372,6 +385,9 @@ static const struct family families[] = {
 	 .of_server = write_fault},
 	{"evenpost_server_active", "gauge", "Transactions in flight.",
 	 .of_server = write_active},
+	{"evenpost_server_held", "gauge",
+	 "Places kept for clients that are bound to a connection by their login.",
+	 .of_server = write_held},
 	{"evenpost_server_connects_total", "counter",
 	 "Connections to the server, as far as its answer to EHLO.",
 	 .of_server = write_connects},

@@ -165,6 +165,8 @@ is_usable(const struct server *server, const struct pool_request *request)
 {
 	enum server_state state = server_state_at(server, request->now);
 
+	if (server_rests(server, request->now))
+		return false;
 	return state == SERVER_UP || (request->last_resort && state == SERVER_EJECTED);
 }
 

@@ -113,6 +113,24 @@ server_take(struct server *server)
 	return true;
 }
 
+void
+server_rest(struct server *server, int64_t until)
+{
+	atomic_store_explicit(&server->rests_until, until, memory_order_relaxed);
+}
+
+void
+server_wake(struct server *server)
+{
+	server_rest(server, 0);
+}
+
+bool
+server_rests(const struct server *server, int64_t now)
+{
+	return atomic_load_explicit(&server->rests_until, memory_order_relaxed) > now;
+}
+
 bool
 server_is_full(const struct server *server)
 {
@@ -201,13 +219,20 @@ server_count_reply(struct server *server, uint64_t microseconds)
 }
 
 void
-server_learn_extensions(struct server *server, struct smtp_extensions extensions)
+server_learn_extensions(struct server *server, struct smtp_extensions extensions,
+			bool behind_tls)
 {
+	uint32_t known =
+		atomic_load_explicit(&server->extensions, memory_order_relaxed);
+	uint32_t set = extensions.set | SERVER_EXTENSIONS_KNOWN;
+
+	if (behind_tls)
+		set |= SERVER_EXTENSIONS_BEHIND_TLS;
+	else if (set & SMTP_STARTTLS && known & SERVER_EXTENSIONS_BEHIND_TLS)
+		return;
 	atomic_store_explicit(&server->size, extensions.size, memory_order_relaxed);
 	atomic_store_explicit(&server->auth, extensions.auth, memory_order_relaxed);
-	atomic_store_explicit(&server->extensions,
-			      extensions.set | SERVER_EXTENSIONS_KNOWN,
-			      memory_order_release);
+	atomic_store_explicit(&server->extensions, set, memory_order_release);
 }
 
 bool
@@ -216,7 +241,7 @@ server_extensions(const struct server *server, struct smtp_extensions *extension
 	uint32_t set = atomic_load_explicit(&server->extensions, memory_order_acquire);
 
 	*extensions = (struct smtp_extensions){
-		.set = set & ~SERVER_EXTENSIONS_KNOWN,
+		.set = set & ~(SERVER_EXTENSIONS_KNOWN | SERVER_EXTENSIONS_BEHIND_TLS),
 		.size = atomic_load_explicit(&server->size, memory_order_relaxed),
 		.auth = atomic_load_explicit(&server->auth, memory_order_relaxed),
 	};

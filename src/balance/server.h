@@ -90,6 +90,7 @@ struct server {
 	_Atomic uint64_t health;
 	_Atomic int64_t up_since; /* ms, monotonic; for slow start. 0: from the start */
 	_Atomic int64_t ejected_until; /* ms, monotonic */
+	_Atomic int64_t rests_until;   /* ms, monotonic: see server_rest() */
 	atomic_bool probed_once;       /* a first result is there */
 
 	/* load */
@@ -101,7 +102,7 @@ struct server {
 		reply_ewma; /* microseconds from end of data to its reply; 0: none */
 
 	/* what its last EHLO announced */
-	_Atomic uint32_t extensions; /* enum smtp_extension | SERVER_EXTENSIONS_KNOWN */
+	_Atomic uint32_t extensions; /* enum smtp_extension | SERVER_EXTENSIONS_… */
 	_Atomic uint64_t size;
 	_Atomic uint32_t auth; /* enum sasl_mechanism */
 
@@ -115,6 +116,7 @@ struct server {
 };
 
 #define SERVER_EXTENSIONS_KNOWN (1u << 31)
+#define SERVER_EXTENSIONS_BEHIND_TLS (1u << 30)
 
 struct server_settings {
 	struct span name;
@@ -185,6 +187,14 @@ bool server_passes_probes(const struct server *server);
 bool server_is_counted_ejected(const struct server *server);
 
 /*
+ * It is well, and will not have us: it is passed over until then (ms, monotonic), or
+ * until there is something new to tell it.
+ */
+void server_rest(struct server *server, int64_t until);
+void server_wake(struct server *server);
+bool server_rests(const struct server *server, int64_t now);
+
+/*
  * Reserves a place for one transaction, below max_connections. server_put() gives it
  * back. pool_pick() has taken it already.
  */
@@ -207,7 +217,12 @@ uint32_t server_warmth(const struct server *server, int64_t now);
 /* Counts one reply to an end of data, and moves the average (weight 1/8). */
 void server_count_reply(struct server *server, uint64_t microseconds);
 
-void server_learn_extensions(struct server *server, struct smtp_extensions extensions);
+/*
+ * What its EHLO announces. What a server that offers STARTTLS announces in clear is
+ * less than the truth once it was heard behind TLS, and is not learned then.
+ */
+void server_learn_extensions(struct server *server, struct smtp_extensions extensions,
+			     bool behind_tls);
 /* False before its first EHLO. */
 bool server_extensions(const struct server *server, struct smtp_extensions *extensions);
 

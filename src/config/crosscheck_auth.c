@@ -54,6 +54,18 @@ check_repeating(const struct section *pool, struct report *report)
 			      "XCLIENT is spoken with identity: xclient alone");
 }
 
+/* Whoever can disturb a handshake could read the password that follows in clear. */
+static void
+check_fallback(const struct section *section, const char *key,
+	       const struct section *pool, struct report *report)
+{
+	if (section_says(pool, "tls", "may") && section_number(pool, "tls-fallback"))
+		section_error(section, key, report,
+			      "with tls-fallback of pool %.*s a password goes in clear "
+			      "after a handshake that failed. Say tls: require",
+			      SPAN_ARGS(pool->name));
+}
+
 static void
 check_username(const struct section *pool, struct report *report)
 {
@@ -74,9 +86,13 @@ auth_crosscheck(const struct section *root, struct report *report)
 			continue;
 		check_passing(listener, pool, report);
 		check_relay(listener, pool, report);
+		if (section_says(listener, "auth", "relay"))
+			check_fallback(listener, "auth", pool, report);
 	}
 	SECTION_EACH (root, "pools", pool) {
 		check_username(pool, report);
+		if (section_child(pool, "auth"))
+			check_fallback(pool, "tls-fallback", pool, report);
 		check_repeating(pool, report);
 	}
 }

@@ -17,7 +17,13 @@ const struct setup_demand setup_starttls = {
 const struct setup_demand setup_login = {
 	SERVER_FAULT_LOGIN, "AUTH PLAIN or LOGIN",
 	"let it offer them to us (smtpd_sasl_auth_enable); many do so in TLS alone "
-	"(smtpd_tls_auth_only)"};
+	"(smtpd_tls_auth_only): then say tls: verify"};
+
+const struct setup_demand setup_relayed_login = {
+	SERVER_FAULT_LOGIN, "AUTH",
+	"no client is offered it then. Let it do so (smtpd_sasl_auth_enable); many do "
+	"in "
+	"TLS alone (smtpd_tls_auth_only): then say tls: verify"};
 
 /* What is said of the server, before what is demanded and our own address. */
 static const struct {
@@ -63,13 +69,24 @@ setup_note_fault(enum setup_fault fault, const struct setup_demand *demand,
 	return faults[fault].words;
 }
 
+/* What is to be done about a verdict, which is in OpenSSL's words. */
+static const char *
+certificate_cure(const char *verdict)
+{
+	if (strstr(verdict, "mismatch"))
+		return "its certificate has to be good for ";
+	if (strcmp(verdict, "certificate has expired") == 0)
+		return "let it have a new one, good for ";
+	return "tls-ca has to have who signs the certificate of ";
+}
+
 void
 setup_note_certificate(struct server *server, struct span name, const char *verdict)
 {
 	char why[SERVER_FAULT_MAX];
 
-	snprintf(why, sizeof(why), "%s: %s: its certificate has to be good for %.*s",
-		 server->name, verdict, SPAN_ARGS(name));
+	snprintf(why, sizeof(why), "%s: %s: %s%.*s", server->name, verdict,
+		 certificate_cure(verdict), SPAN_ARGS(name));
 	server_set_fault(server, SERVER_FAULT_TLS, why);
 }
 
@@ -79,7 +96,8 @@ setup_note_login(struct server *server, struct span username, struct span said)
 	char why[SERVER_FAULT_MAX];
 
 	snprintf(why, sizeof(why),
-		 "%s refuses the login of %.*s: set auth.username and the password in "
+		 "%s does not take the login of %.*s: set auth.username and the "
+		 "password in "
 		 "auth.password-file right (%.*s)",
 		 server->name, SPAN_ARGS(span_take(username, QUOTED)),
 		 SPAN_ARGS(span_take(said, QUOTED)));

@@ -33,7 +33,8 @@ struct setup_demand {
 	const char *cure; /* where it is to be mended */
 };
 
-extern const struct setup_demand setup_starttls, setup_login;
+/* setup_login: for ours; setup_relayed_login: for those of clients. */
+extern const struct setup_demand setup_starttls, setup_login, setup_relayed_login;
 
 /*
  * Notes it at the server. own: our address towards it, of length 0 where there is none

@@ -82,6 +82,19 @@ listener_adds_received(const struct listener_snapshot *listener,
 }
 
 bool
+snapshot_relays_logins(const struct snapshot *snapshot,
+		       const struct pool_snapshot *pool)
+{
+	for (uint32_t i = 0; i < snapshot->listener_count; i++) {
+		const struct listener_snapshot *listener = &snapshot->listeners[i];
+
+		if (listener->smtp.auth && listener->pool == pool)
+			return true;
+	}
+	return false;
+}
+
+bool
 listener_names_clients(const struct snapshot *snapshot,
 		       const struct listener_snapshot *listener)
 {

@@ -193,6 +193,9 @@ bool listener_adds_received(const struct listener_snapshot *listener,
 /* Whether anybody is told what the clients of the listener are called. */
 bool listener_names_clients(const struct snapshot *snapshot,
 			    const struct listener_snapshot *listener);
+/* Whether clients of some listener log in at the servers of the pool. */
+bool snapshot_relays_logins(const struct snapshot *snapshot,
+			    const struct pool_snapshot *pool);
 
 /* Whether traffic or probes speak TLS to the pool's servers. */
 bool pool_speaks_tls(const struct pool_snapshot *pool);

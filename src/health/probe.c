@@ -209,25 +209,31 @@ look_for_identity(struct probe *probe, const struct smtp_extensions *announced)
 		server_clear_fault(probe->server, SERVER_FAULT_IDENTITY);
 }
 
-/* With tls-fallback traffic speaks TLS where it can, and the probe does not: what is
-   announced in clear counts until something was announced behind TLS. */
-static bool
-is_less_than_traffic_sees(const struct probe *probe)
+/* One server without AUTH keeps it from the clients of all. */
+static void
+look_for_logins(struct probe *probe)
 {
-	struct smtp_extensions known;
+	struct endpoint own;
 
-	return probe->plan->tls == POOL_TLS_MAY && probe->plan->tls_fallback &&
-	       !stream_is_tls(&probe->stream) && probe->announced.set & SMTP_STARTTLS &&
-	       server_extensions(probe->server, &known);
+	if (!probe->plan->relays_logins)
+		return;
+	if (probe->announced.auth) {
+		server_clear_fault(probe->server, SERVER_FAULT_LOGIN);
+		return;
+	}
+	stream_local(&probe->stream, &own);
+	setup_note_fault(SETUP_LOGIN_NOWHERE, &setup_relayed_login, probe->server, &own,
+			 NULL);
 }
 
 /* There is TLS, or is to be none: what it has announced counts. */
 static void
 take_extensions(struct probe *probe)
 {
-	if (!is_less_than_traffic_sees(probe))
-		server_learn_extensions(probe->server, probe->announced);
+	server_learn_extensions(probe->server, probe->announced,
+				stream_is_tls(&probe->stream));
 	look_for_identity(probe, &probe->announced);
+	look_for_logins(probe);
 }
 
 /* HELO is older than EHLO. Not behind a PROXY header: what refuses it may stand in the

@@ -29,6 +29,7 @@ struct probe_plan {
 	int64_t timeout;               /* milliseconds, for all of it */
 	enum pool_tls tls;
 	bool tls_fallback;
+	bool relays_logins; /* a listener of the pool offers AUTH, if the servers do */
 	struct span tls_name; /* what the server is called in it */
 	/* Where the one is found that is to be used now; where there is TLS. */
 	struct tls_client *const *tls_client;

@@ -17,7 +17,7 @@ add_session(struct log_line *line, const struct session *session, struct span us
 	log_string(line, "client", text);
 	log_string(line, "helo", session->helo);
 	log_span(line, "tls", session->tls ? session->tls->version : none);
-	if (session->tls && session->tls->has_certificate)
+	if (session->tls && session->tls->verified) /* others name whom they like */
 		log_span(line, "certificate", session->tls->subject);
 	log_span(line, "user", user);
 }

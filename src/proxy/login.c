@@ -30,12 +30,21 @@ login_new(struct session *session)
 }
 
 void
+login_forget_refusal(struct login *login)
+{
+	if (login->refusal)
+		explicit_bzero(login->refusal, login->refusal_length);
+	free(login->refusal);
+	login->refusal = NULL;
+}
+
+void
 login_free(struct login *login)
 {
 	if (!login)
 		return;
 	wipe(login);
-	free(login->refusal);
+	login_forget_refusal(login);
 	free(login);
 }
 

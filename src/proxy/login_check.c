@@ -80,7 +80,7 @@ keep_refusal(struct login *login, const struct smtp_reply *reply)
 	if (!copy)
 		return false;
 	memcpy(copy, reply->text.at, reply->text.length);
-	free(login->refusal);
+	login_forget_refusal(login);
 	login->refusal = copy;
 	login->refusal_length = reply->text.length;
 	return true;
@@ -104,6 +104,7 @@ refuse_with_words(struct login *login)
 
 	login_end(login);
 	session_answer(session, login->slot, &reply);
+	login_forget_refusal(login);
 }
 
 /* A word about the client: counted against it, and told after a while. */
@@ -122,13 +123,14 @@ hold_against_client(struct login *login)
 	loop_timer_start(&login_worker(login)->loop, &login->timer, REFUSAL_DELAY);
 }
 
-/* There is no other server to ask. */
+/* There is no other server to ask. Where the last word was to go, that is one about the
+   login: some servers have no other. */
 static void
 give_up(struct login *login)
 {
 	struct smtp_reply reply = refusal_of(login);
 
-	if (login->walked_out >= WALK_OUTS_MAX) {
+	if (login->walked_out && !login->refusal) {
 		hold_against_client(login);
 		return;
 	}
@@ -142,7 +144,7 @@ give_up(struct login *login)
 static void
 give_up_bound(struct login *login)
 {
-	if (login->refusal)
+	if (login->refusal || login->walked_out)
 		give_up(login);
 	else
 		login_refuse(login, REJECT_NO_SERVER, &LOGIN_LOST);
@@ -264,8 +266,7 @@ login_check(struct login *login)
 	login->state = LOGIN_CHECK;
 	login->tried_count = 0;
 	login->walked_out = 0;
-	free(login->refusal);
-	login->refusal = NULL;
+	login_forget_refusal(login);
 	login->awaits_name = session_awaits_name(login->holder.session);
 	if (!login->awaits_name)
 		seek_server(login);
@@ -353,6 +354,7 @@ take_success(struct login *login, const struct smtp_reply *reply)
 		       login_worker(login)->loop.now);
 	login->state = LOGIN_DONE;
 	login->upstream = NULL;
+	upstream->hears_login = false;
 	secret_clear(&login->initial);
 	upstream->bound = !login_is_replayable(login);
 	upstream_release(upstream, true);
@@ -416,7 +418,9 @@ lost(struct upstream_holder *holder, enum server_failure failure, const char *wh
 	struct login *login = login_of(holder);
 
 	(void)reply;
-	login->walked_out += login->upstream->hears_login;
+	if (failure == SERVER_FAILURE_LOST && login->upstream->hears_login &&
+	    !login->listening)
+		login->walked_out++;
 	try_another(login,
 		    failure == SERVER_FAILURE_CONNECT ? RETRY_CONNECT : RETRY_GREETING,
 		    why);

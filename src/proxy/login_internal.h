@@ -62,6 +62,9 @@ void login_end(struct login *login);
 /* The same, and the client hears why. reason: enum reject_reason. */
 void login_refuse(struct login *login, unsigned reason, const struct smtp_reply *reply);
 
+/* What a server has said may hold what the client has. */
+void login_forget_refusal(struct login *login);
+
 /* ---- login_check.c ---- */
 
 /* What the connection that it has is told by. */

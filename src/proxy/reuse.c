@@ -288,6 +288,8 @@ reuse_wait(struct reuse *reuse, struct waiter *waiter, struct pool *pool)
 	waiter->pool = pool;
 	list_append(&reuse->waiting, &waiter->link);
 	atomic_fetch_add(&pool->waiting, 1);
+	/* before places are looked at again, as in reuse_place_freed() */
+	atomic_thread_fence(memory_order_seq_cst);
 	/* Idle connections to a server that we could use may be another client's, or
 	   another worker's. Once only: workers that all wait would wake each other for
 	   ever. */
@@ -308,6 +310,7 @@ reuse_stop_waiting(struct waiter *waiter)
 void
 reuse_place_freed(struct reuse *reuse, struct pool *pool)
 {
+	atomic_thread_fence(memory_order_seq_cst);
 	if (atomic_load(&pool->waiting) == 0)
 		return;
 	if (!list_is_empty(&reuse->waiting))

@@ -1,7 +1,8 @@
 /*
  * reuse: the warm connections of one worker, by server, and those that wait for a free
  * place at a pool. A connection that told its server who the client is serves that
- * client's session alone (upstream->session); the others serve anyone.
+ * client's session alone (upstream->session); the others serve anyone. One that is
+ * bound to its client's login is in no list while it is idle: its session finds it.
  *
  * A place is free when server_take() and server_connection_take() both succeed. Whoever
  * frees one while anybody waits nudges: its own waiters, or the other workers', as
@@ -47,7 +48,9 @@ struct upstream *reuse_take(struct reuse *reuse, const struct server *server,
 			    const struct session *session);
 /* A connection that is ready for another transaction. It is kept, or told to quit. */
 void reuse_put(struct reuse *reuse, struct upstream *upstream);
-/* It is going away by itself. */
+/* It is idle no more: it is going away. A place that was held for its client is given
+ * up.
+ */
 void reuse_forget(struct reuse *reuse, struct upstream *upstream);
 
 /*

@@ -58,19 +58,25 @@ on_hello(struct session *session, const struct smtp_event *event)
 }
 
 static void
+refuse_handshake(struct session *session, uint32_t slot)
+{
+	journal_handshake(session, "over handshake-rate");
+	session_answer(session, slot,
+		       &SMTP_REPLY("454 4.7.0 Too many handshakes from your address"));
+}
+
+static void
 on_starttls(struct session *session, const struct smtp_event *event)
 {
 	abort_transaction(session);
 	if (!worker_tls_server(session->worker, session->listener))
 		session_answer(session, event->slot,
 			       &SMTP_REPLY("454 4.7.0 TLS is not available now"));
-	else if (!session_may_handshake(session))
-		session_answer(session, event->slot,
-			       &SMTP_REPLY("454 4.7.0 Too many handshakes from your "
-					   "address"));
-	else
+	else if (session_may_handshake(session))
 		session_answer(session, event->slot,
 			       &SMTP_REPLY("220 2.0.0 Ready to start TLS"));
+	else
+		refuse_handshake(session, event->slot);
 }
 
 /* The last word to a client that could be of no use any more. */

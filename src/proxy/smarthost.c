@@ -1,7 +1,5 @@
 #include "proxy/smarthost.h"
 
-#include "balance/pool.h"
-#include "balance/server.h"
 #include "base/cleanup.h"
 
 #include <assert.h>
@@ -19,7 +17,6 @@ struct smarthost {
 	bool is_exposed;
 	struct sasl_credentials plain;
 	struct sasl_credentials by_login;
-	_Atomic int64_t rests[]; /* by server: asked again then; 0: it takes it */
 };
 
 static enum status
@@ -124,8 +121,7 @@ enum status
 smarthost_load(struct smarthost **smarthost, const struct pool_snapshot *pool,
 	       char fault[SMARTHOST_FAULT_MAX])
 {
-	struct smarthost *made =
-		calloc(1, sizeof(*made) + pool->pool->server_count * sizeof(int64_t));
+	struct smarthost *made = calloc(1, sizeof(*made));
 	struct secret head = {0};
 	enum status status;
 
@@ -165,22 +161,6 @@ smarthost_unref(struct smarthost *smarthost)
 	sasl_credentials_clear(&smarthost->plain);
 	sasl_credentials_clear(&smarthost->by_login);
 	free(smarthost);
-}
-
-void
-smarthost_note_refusal(struct smarthost *smarthost, const struct server *server,
-		       int64_t now)
-{
-	atomic_store_explicit(&smarthost->rests[server->index], now + SMARTHOST_REST,
-			      memory_order_relaxed);
-}
-
-bool
-smarthost_is_refused(const struct smarthost *smarthost, const struct server *server,
-		     int64_t now)
-{
-	return atomic_load_explicit(&smarthost->rests[server->index],
-				    memory_order_relaxed) > now;
 }
 
 bool

@@ -11,12 +11,7 @@
 #include "config/snapshot.h"
 #include "smtp/sasl.h"
 
-struct server;
 struct smarthost;
-
-/* Milliseconds before a server that has refused a login is asked again: providers lock
-   accounts that knock all the time. A new password is said at once. */
-#define SMARTHOST_REST 300000
 
 /* A path, and what is wrong with it. */
 #define SMARTHOST_FAULT_MAX 512
@@ -42,12 +37,5 @@ bool smarthost_is_exposed(const struct smarthost *smarthost);
  */
 const struct sasl_credentials *
 smarthost_credentials(const struct smarthost *smarthost, uint32_t offered);
-
-/* The server of its pool has refused it, or has done so SMARTHOST_REST ago at most.
-   now: of a loop. */
-void smarthost_note_refusal(struct smarthost *smarthost, const struct server *server,
-			    int64_t now);
-bool smarthost_is_refused(const struct smarthost *smarthost,
-			  const struct server *server, int64_t now);
 
 #endif

@@ -74,6 +74,9 @@ take_smarthost(struct tls_contexts *contexts, const struct pool_snapshot *pool,
 
 	smarthost_unref(*smarthost);
 	*smarthost = taken ? smarthost_ref(taken) : NULL;
+	/* the password may be the right one now */
+	for (uint32_t i = 0; taken && i < pool->pool->server_count; i++)
+		server_wake(pool->pool->servers[i]);
 }
 
 enum status

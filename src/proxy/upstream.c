@@ -113,9 +113,11 @@ static void
 take_clean_up(struct upstream *upstream, enum smtp_step step,
 	      const struct smtp_reply *reply)
 {
-	if (step == SMTP_STEP_RSET && reply->code != 250)
+	if (step == SMTP_STEP_RSET && reply->code != 250) {
 		upstream_quit(upstream);
-	else if (step == SMTP_STEP_RSET)
+		/* its client may wait for it alone */
+		reuse_place_freed(&upstream->worker->reuse, upstream->pool->pool);
+	} else if (step == SMTP_STEP_RSET)
 		reuse_put(&upstream->worker->reuse, upstream);
 }
 
@@ -450,14 +452,8 @@ upstream_open(struct upstream_holder *holder, const struct pool_snapshot *pool,
 {
 	struct session *session = holder->session;
 	struct worker *worker = session->worker;
-	struct upstream *upstream;
+	struct upstream *upstream = new_upstream(session, pool, server);
 
-	if (upstream_would_be_refused(worker, pool, server)) {
-		*why = "it has refused our login";
-		server_connection_put(server);
-		return NULL;
-	}
-	upstream = new_upstream(session, pool, server);
 	if (!upstream) {
 		*why = "out of memory";
 		server_connection_put(server);

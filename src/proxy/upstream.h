@@ -18,9 +18,10 @@
  * logged in, since the server is told its credentials, too. When the session ends, or
  * is somebody else by a new EHLO, it is disowned, and ends with its transaction.
  *
- * Owner: the holder while it has it, the worker's reuse while it is idle, itself while
- * it resets or quits. Thread: owner. Allocates itself from the worker's slab, and its
- * buffers while they hold something. A closed one is freed at the end of the round.
+ * Owner: the holder while it has it, the worker's reuse (or, if it is bound, its
+ * session) while it is idle, itself while it resets or quits. Thread: owner. Allocates
+ * itself from the worker's slab, and its buffers while they hold something. A closed
+ * one is freed at the end of the round.
  */
 #ifndef EVENPOST_PROXY_UPSTREAM_H
 #define EVENPOST_PROXY_UPSTREAM_H

@@ -15,6 +15,10 @@
 
 #include <stdio.h>
 
+/* Milliseconds before a server that has refused our own login is asked again: providers
+   lock accounts that knock all the time. */
+#define REST 300000
+
 static enum status
 await_answer(struct upstream *upstream, enum status status)
 {
@@ -78,15 +82,6 @@ pool_has_login(const struct pool_snapshot *pool)
 }
 
 bool
-upstream_would_be_refused(const struct worker *worker, const struct pool_snapshot *pool,
-			  const struct server *server)
-{
-	return pool_has_login(pool) &&
-	       smarthost_is_refused(worker_smarthost(worker, pool), server,
-				    worker->loop.now);
-}
-
-bool
 upstream_must_log_in(const struct upstream *upstream)
 {
 	const struct session *session = upstream->session;
@@ -95,8 +90,8 @@ upstream_must_log_in(const struct upstream *upstream)
 	       (session && login_is_done(session->login) && !upstream->told_login);
 }
 
-static void
-refuse_server(struct upstream *upstream, const char *why)
+void
+upstream_refuse_server(struct upstream *upstream, const char *why)
 {
 	tally_add(&upstream->server->counters.failures[SERVER_FAILURE_GREETING], 1);
 	upstream_lose(upstream, SERVER_FAILURE_GREETING, why,
@@ -110,7 +105,7 @@ give_up(struct upstream *upstream, const char *why)
 	if (upstream->smarthost)
 		upstream_fail(upstream, SERVER_FAILURE_GREETING, why);
 	else
-		refuse_server(upstream, why);
+		upstream_refuse_server(upstream, why);
 }
 
 /* It is told what is wrong, and not asked again for a while. */
@@ -118,8 +113,9 @@ static void
 note_refusal(struct upstream *upstream, struct span said)
 {
 	setup_note_login(upstream->server, upstream->pool->auth_username, said);
-	smarthost_note_refusal(upstream->smarthost, upstream->server,
-			       upstream->worker->loop.now);
+	/* unless there is a new password already */
+	if (upstream->smarthost == worker_smarthost(upstream->worker, upstream->pool))
+		server_rest(upstream->server, upstream->worker->loop.now + REST);
 }
 
 void
@@ -160,7 +156,7 @@ clients_credentials(struct upstream *upstream)
 
 	if (upstream->extensions.auth & credentials->mechanism)
 		return credentials;
-	refuse_server(upstream, "AUTH: does not offer the client's mechanism");
+	upstream_refuse_server(upstream, "AUTH: does not offer the client's mechanism");
 	return NULL;
 }
 

@@ -44,14 +44,12 @@ void upstream_be_ready(struct upstream *upstream);
 
 /* ---- upstream_auth.c ---- */
 
-/* It has refused the pool's login a while ago. */
-bool
-upstream_would_be_refused(const struct worker *worker, const struct pool_snapshot *pool,
-			  const struct server *server);
 /* The pool has a login, or the session, and the server has to hear it. */
 bool upstream_must_log_in(const struct upstream *upstream);
 /* Says AUTH, or gives up a server that has no mechanism for it. */
 void upstream_log_in(struct upstream *upstream);
+/* The server takes what another one has taken not: it is not used for this client. */
+void upstream_refuse_server(struct upstream *upstream, const char *why);
 void upstream_take_auth(struct upstream *upstream, const struct smtp_reply *reply);
 /* In AUTH: it is lost. */
 void upstream_lost_at_login(struct upstream *upstream, const char *why);

@@ -226,6 +226,8 @@ take_identity(struct upstream *upstream, const struct smtp_reply *reply)
 		upstream_say_hello(upstream);
 	else if (refuses_as_a_greeting(reply))
 		upstream_take_refusal(upstream, "XCLIENT", reply);
+	else if (upstream->told_login) /* it may be the name that it does not like */
+		upstream_refuse_server(upstream, "XCLIENT LOGIN: refused");
 	else
 		refuse_identity(upstream, SETUP_REFUSED, reply);
 }
@@ -247,7 +249,8 @@ void
 upstream_opening_go_on(struct upstream *upstream)
 {
 	if (teaches_of_all(upstream))
-		server_learn_extensions(upstream->server, upstream->extensions);
+		server_learn_extensions(upstream->server, upstream->extensions,
+					stream_is_tls(&upstream->stream));
 	if (upstream->pool->identity == IDENTITY_XCLIENT && !upstream->introduced)
 		introduce(upstream);
 	else if (upstream->attributes) /* left to be told, by XCLIENT alone */

@@ -31,6 +31,7 @@ SERVER_KEYS = {
     "weight": int,
     "preference": int,
     "active": int,
+    "held": int,
     "messages": int,
     "recipients": int,
     "bytes": int,

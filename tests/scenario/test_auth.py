@@ -144,6 +144,19 @@ def test_probes_in_clear_take_nothing_back(evenpost_before, authority):
     server.stop()
 
 
+def test_a_server_without_auth_is_named(evenpost_before, checking_servers, scripted_servers):
+    """It keeps AUTH from the clients of all, and somebody has to know."""
+    (server,), (without,) = checking_servers(), scripted_servers()
+    evenpost = evenpost_before(server, without, listener=_CLEAR)
+    with RawClient(evenpost.port) as client:
+        assert "AUTH" not in client.hello()
+    (line,) = evenpost.wait_event("fault")
+    assert line["why"].startswith(
+        "s2 does not offer AUTH to 127.0.0.1: no client is offered it then."
+    )
+    assert evenpost.pools()["hubs"]["s1"]["fault"] is None
+
+
 def test_not_offered(evenpost_before, checking_servers):
     """auth: off is the default."""
     (server,) = checking_servers()
@@ -259,6 +272,50 @@ def test_no_server_is_blamed(evenpost_before, checking_servers, row):
             client.hello()
             client.command(f"AUTH PLAIN {plain()}", expected)
     assert {s["state"] for s in evenpost.pools()["hubs"].values()} == {"up"}
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "CRAM-MD5"])
+def test_guessing_where_the_server_hangs_up(evenpost_before, checking_servers, mechanism):
+    """One server, which says nothing to a wrong password and goes: it counts."""
+    (server,) = checking_servers()
+    server.on("auth", DROP)
+    evenpost = evenpost_before(server, listener={**_CLEAR, "auth-failures": "1/h"})
+    for expected in ("454 4.7.0", "421 4.7.0 Too many"):
+        with RawClient(evenpost.port) as client:
+            client.hello()
+            if mechanism == "PLAIN" or expected.startswith("421"):
+                client.command(f"AUTH PLAIN {plain()}", expected)
+            else:
+                client.command("AUTH CRAM-MD5", 334)
+                client.command(encode(f"{_USER} 00"), expected)
+
+
+def test_a_silent_server_is_not_the_clients_fault(evenpost_before, checking_servers):
+    (server,) = checking_servers()
+    server.on("auth", HANG)
+    evenpost = evenpost_before(
+        server,
+        listener={**_CLEAR, "auth-failures": "1/h"},
+        pool={"timeouts": {"command": "200ms"}},
+    )
+    for _ in range(2):
+        with RawClient(evenpost.port) as client:
+            client.hello()
+            client.command(f"AUTH PLAIN {plain()}", "454 4.7.0 No server can check")
+
+
+def test_a_server_that_fails_behind_a_login_is_blamed(evenpost_before, checking_servers):
+    """The connection that checked it carries mail like any other."""
+    (server,) = checking_servers()
+    server.on("data", DROP)
+    evenpost = evenpost_before(server, listener=_CLEAR)
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        log_in(client)
+        client.command("MAIL FROM:<ann@a.example>", 250)
+        client.command("RCPT TO:<bob@b.example>", 250)
+        client.command("DATA", 451)
+    assert evenpost.pools()["hubs"]["s1"]["failures"]["lost"] > 0
 
 
 @pytest.mark.parametrize("answer", ["454 4.7.0 not now", "504 5.5.4 unknown", "421 bye", DROP])
@@ -540,6 +597,36 @@ def test_waits_for_a_place(evenpost_before, checking_servers):
     assert len(server.messages) == 3
 
 
+def test_xclient_that_refuses_a_name(evenpost_before, checking_servers):
+    """That is between it and the client: no fault of its set-up, no failure."""
+    first, second = checking_servers(2, extensions=(*EXTENSIONS, "XCLIENT ADDR LOGIN"))
+    for server in (first, second):
+        server.on("xclient", _refuse_logins)
+    evenpost = evenpost_before(
+        first,
+        second,
+        listener=_CLEAR,
+        pool={
+            "identity": "xclient",
+            "repeat-login": "xclient",
+            "passive": {"failures": 1, "eject": "1h", "max-ejected": "100%"},
+        },
+    )
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        log_in(client)
+        for _ in range(3):
+            send_message(client)
+    servers = evenpost.pools()["hubs"].values()
+    assert {(s["state"], s["fault"]) for s in servers} == {("up", None)}
+
+
+def _refuse_logins(connection):
+    if "LOGIN=" in connection.commands[-1]:
+        return "501 5.5.4 Bad LOGIN"
+    return "220 scripted.test ESMTP"
+
+
 def test_places_that_are_held(evenpost_before, checking_servers):
     """A server whose places are all kept for clients that are bound to it is full: the
     others are used without waiting."""
@@ -555,6 +642,7 @@ def test_places_that_are_held(evenpost_before, checking_servers):
         with RawClient(evenpost.port) as client:
             client.hello()
             send_message(client)
+    assert sorted(s["held"] for s in evenpost.pools()["hubs"].values()) == [0, 1, 1]
     for client in bound:
         send_message(client)
         client.close()

@@ -133,11 +133,23 @@ def test_refused(start, scripted_servers):
     wait_until(lambda: len(good.accepted()) == 4, "four messages")
     assert not bad.messages
     assert fault(evenpost) == (
-        f"s1 refuses the login of {USER}: set auth.username and the password in "
+        f"s1 does not take the login of {USER}: set auth.username and the password in "
         "auth.password-file right (535 5.7.8)"
     )
     assert len(logins(bad)) == 1  # it is not asked again
     assert_no_secret(evenpost)
+
+
+def test_servers_that_refuse_are_passed_over(start, scripted_servers):
+    """They are no attempts either: all messages find the one that takes the login."""
+    *bad, good = scripted_servers(4, **offering("PLAIN"))
+    for server in bad:
+        server.on("auth", REFUSAL)
+    evenpost = start(*bad, good, retry={"attempts": 3})
+    for _ in range(12):
+        send_message(evenpost)
+    assert evenpost.messages()["s4"] == 12
+    assert [len(logins(server)) for server in bad] == [1, 1, 1]
 
 
 def test_gone_at_the_login(start, scripted_servers):

@@ -170,6 +170,8 @@ def test_handshake_rate(tls_before, scripted_servers, keys):
         client.hello()
         client.command("STARTTLS", "454 4.7.0")
         send_message(client)
+    (line,) = evenpost.wait_event("reject", phase="tls")
+    assert (line["reason"], line["why"]) == ("handshake", "over handshake-rate")
     with TlsClient(evenpost.port, source="127.0.0.5") as client:
         client.hello()
         client.starttls(client_context(keys.authority))

@@ -28,7 +28,7 @@ test_names(void **state)
 }
 
 /* Three servers of one group and one behind them, and what is wrong with each. */
-enum fault { FINE, DRAINED, TRIED, FULL, UNABLE, SMALL };
+enum fault { FINE, DRAINED, TRIED, FULL, UNABLE, SMALL, RESTING };
 
 static const struct eligibility {
 	const char *name;
@@ -43,6 +43,11 @@ static const struct eligibility {
 	 {UNABLE, SMALL, FINE, FINE},
 	 POOL_PICKED,
 	 2},
+	{"one that rests is passed over",
+	 {RESTING, RESTING, FINE, FINE},
+	 POOL_PICKED,
+	 2},
+	{"all rest", {RESTING, RESTING, RESTING, RESTING}, POOL_EMPTY, -1},
 	{"none is up: the next group",
 	 {DRAINED, DRAINED, DRAINED, FINE},
 	 POOL_PICKED,
@@ -75,11 +80,13 @@ spoil(struct server *server, enum fault fault, struct pool_request *request,
 		tried[request->tried_count++] = server->index;
 	if (fault == FULL)
 		assert_true(server_take(server));
+	if (fault == RESTING)
+		server_rest(server, INT64_MAX);
 	if (fault == UNABLE)
 		extensions.set = SMTP_SIZE;
 	if (fault == SMALL)
 		extensions.size = 999;
-	server_learn_extensions(server, extensions);
+	server_learn_extensions(server, extensions, false);
 }
 
 static void
@@ -167,8 +174,38 @@ test_unknown_extensions(void **state)
 	(void)state;
 	fleet_open_weights(&fleet, "round-robin", &weight, 1);
 	assert_int_equal(pool_pick(fleet.pool, &request, &server), POOL_PICKED);
-	server_learn_extensions(server, (struct smtp_extensions){SMTP_8BITMIME, 0});
+	server_learn_extensions(server, (struct smtp_extensions){SMTP_8BITMIME, 0},
+				false);
 	assert_int_equal(pool_pick(fleet.pool, &request, &server), POOL_INCAPABLE);
+	fleet_close(&fleet);
+}
+
+/* What a server says in clear, of what it says behind TLS. */
+static void
+test_extensions_behind_tls(void **state)
+{
+	const struct smtp_extensions clear = {SMTP_SIZE | SMTP_STARTTLS, 0, 0};
+	const struct smtp_extensions whole = {SMTP_SIZE, 0, SASL_PLAIN};
+	const struct smtp_extensions without = {SMTP_DSN, 0, 0};
+	const uint32_t weights[] = {1};
+	struct smtp_extensions known;
+	struct fleet fleet;
+	struct server *server;
+
+	(void)state;
+	fleet_open_weights(&fleet, "random", weights, 1);
+	server = fleet.servers[0];
+	server_learn_extensions(server, clear, false);
+	assert_true(server_extensions(server, &known));
+	assert_int_equal(known.set, clear.set);
+	server_learn_extensions(server, whole, true);
+	server_learn_extensions(server, clear, false);
+	assert_true(server_extensions(server, &known));
+	assert_int_equal(known.set, whole.set);
+	assert_int_equal(known.auth, SASL_PLAIN);
+	server_learn_extensions(server, without, false);
+	assert_true(server_extensions(server, &known));
+	assert_int_equal(known.set, SMTP_DSN);
 	fleet_close(&fleet);
 }
 
@@ -185,14 +222,16 @@ test_pool_extensions(void **state)
 	server_learn_extensions(
 		fleet.servers[0],
 		(struct smtp_extensions){SMTP_SIZE | SMTP_8BITMIME | SMTP_DSN, 0,
-					 SASL_PLAIN | SASL_LOGIN});
+					 SASL_PLAIN | SASL_LOGIN},
+		false);
 	assert_true(pool_extensions(fleet.pool, &known));
 	assert_int_equal(known.size, 0);
 	assert_int_equal(known.auth, SASL_PLAIN | SASL_LOGIN);
 	server_learn_extensions(fleet.servers[2],
 				(struct smtp_extensions){SMTP_SIZE | SMTP_8BITMIME,
 							 5000,
-							 SASL_LOGIN | SASL_CRAM_MD5});
+							 SASL_LOGIN | SASL_CRAM_MD5},
+				false);
 	assert_true(pool_extensions(fleet.pool, &known));
 	assert_int_equal(known.set, SMTP_SIZE | SMTP_8BITMIME);
 	assert_int_equal(known.size, 5000);
@@ -296,6 +335,7 @@ main(void)
 		cmocka_unit_test(test_last_resort),
 		cmocka_unit_test(test_unknown_extensions),
 		cmocka_unit_test(test_pool_extensions),
+		cmocka_unit_test(test_extensions_behind_tls),
 		cmocka_unit_test(test_share_wanted),
 		cmocka_unit_test(test_observed),
 		cmocka_unit_test(test_adoption),

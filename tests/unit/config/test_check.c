@@ -400,6 +400,19 @@ static const struct row {
 	 "listeners: {in: {bind: 127.0.0.1:25, auth: relay-insecure, pool: p}}\n",
 	 "3:44: listeners.in.auth: pool p has a login of its own (auth), and a server "
 	 "takes one\n"},
+	{"a login that could go on in clear",
+	 CERTIFICATES
+	 "pools: {p: {tls: may, tls-fallback: true, servers: {s: \"127.0.0.1:26\"}}}\n"
+	 "listeners: {in: {bind: 127.0.0.1:25, pool: p, tls: offer, auth: relay}}\n",
+	 "3:65: listeners.in.auth: with tls-fallback of pool p a password goes in "
+	 "clear "
+	 "after a handshake that failed. Say tls: require\n"},
+	{"a login of ours that could go in clear",
+	 LISTENERS
+	 "pools: {p: {tls: may, tls-fallback: true, servers: {s: \"127.0.0.1:26\"},\n"
+	 "  auth: {username: u, password-file: /p}}}\n",
+	 "2:37: pools.p.tls-fallback: with tls-fallback of pool p a password goes in "
+	 "clear after a handshake that failed. Say tls: require\n"},
 	{"a login repeated by XCLIENT that is not spoken",
 	 POOL "    repeat-login: xclient\n",
 	 "5:19: pools.p.repeat-login: XCLIENT is spoken with identity: xclient "

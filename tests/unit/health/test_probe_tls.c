@@ -321,7 +321,7 @@ static const struct row rows[] = {
 	 {GREETING, CLEAR, GO},
 	 "TLS: certificate verify failed: certificate has expired",
 	 "EHLO mx.test|STARTTLS|",
-	 "a: certificate has expired: its certificate has to be good for mx.test",
+	 "a: certificate has expired: let it have a new one, good for mx.test",
 	 NULL,
 	 0},
 	{"verify: another name",

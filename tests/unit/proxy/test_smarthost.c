@@ -1,8 +1,6 @@
 /* A password file becomes a smarthost, or the reason why not. */
 #include "proxy/smarthost.h"
 
-#include "balance/pool.h"
-#include "balance/server.h"
 #include "rows.h"
 
 #include <fcntl.h>
@@ -47,10 +45,7 @@ write_path(struct span text, mode_t mode)
 static struct pool_snapshot
 pool_of(const char *file)
 {
-	static struct pool servers = {.server_count = 2};
-
-	return (struct pool_snapshot){.pool = &servers,
-				      .auth_username = SPAN("u"),
+	return (struct pool_snapshot){.auth_username = SPAN("u"),
 				      .auth_password_file = span_from_string(file)};
 }
 
@@ -151,25 +146,6 @@ test_mechanisms(void **state)
 }
 
 static void
-test_rests(void **state)
-{
-	static const struct server first = {.index = 0}, second = {.index = 1};
-	struct pool_snapshot pool = pool_of(path);
-	char fault[SMARTHOST_FAULT_MAX];
-	struct smarthost *smarthost = NULL;
-
-	(void)state;
-	write_path(SPAN("secret"), 0600);
-	assert_int_equal(smarthost_load(&smarthost, &pool, fault), STATUS_OK);
-	smarthost_note_refusal(smarthost, &second, 1000);
-	assert_true(smarthost_is_refused(smarthost, &second, 1000));
-	assert_true(smarthost_is_refused(smarthost, &second, 999 + SMARTHOST_REST));
-	assert_false(smarthost_is_refused(smarthost, &second, 1000 + SMARTHOST_REST));
-	assert_false(smarthost_is_refused(smarthost, &first, 1000));
-	smarthost_unref(smarthost);
-}
-
-static void
 test_exposed(void **state)
 {
 	static const mode_t modes[] = {0600, 0640, 0644, 0602};
@@ -228,9 +204,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_longest), cmocka_unit_test(test_mechanisms),
-		cmocka_unit_test(test_exposed), cmocka_unit_test(test_rests),
-		cmocka_unit_test(test_no_file), cmocka_unit_test(test_references),
+		cmocka_unit_test(test_longest),    cmocka_unit_test(test_mechanisms),
+		cmocka_unit_test(test_exposed),    cmocka_unit_test(test_no_file),
+		cmocka_unit_test(test_references),
 	};
 	int failed;
 
