@@ -185,7 +185,9 @@ def test_fallback(evenpost_before, tls_server, kind):
     assert first.commands[:2] == ["EHLO evenpost.test", "STARTTLS"]
     assert "STARTTLS" not in second.commands
     send_message(evenpost)
-    assert len(evenpost.wait_event("fault")) == 1
+    # a connection that is dropped is lost in one way or another: told once for each
+    told = [line["why"] for line in evenpost.wait_event("fault")]
+    assert len(told) == len(set(told))
 
 
 @pytest.mark.parametrize("kind", ["spoken for", "half spoken for"])
