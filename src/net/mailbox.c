@@ -1,5 +1,6 @@
 #include "net/mailbox.h"
 
+#include <assert.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@ mailbox_append(struct mailbox *mailbox, struct letter *letter)
 	/* release: the letter is written; acquire: so is the one before it */
 	before = atomic_exchange_explicit(&mailbox->newest, letter,
 					  memory_order_acq_rel);
+	assert(before != letter); /* it is there already: the queue would be a circle */
 	/* until this store the queue is cut here, and mailbox_take() waits for our ring
 	 */
 	atomic_store_explicit(&before->next, letter, memory_order_release);

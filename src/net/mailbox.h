@@ -1,7 +1,8 @@
 /*
  * mailbox: one thread hands work to another. Any thread posts; the owner's loop runs
  * what was posted, in the order in which each sender posted it. A letter is embedded in
- * what it carries and belongs to the receiver from the post on. Lock-free for senders
+ * what it carries and belongs to the receiver from the post on: it can be posted again
+ * when it has been opened, and not before. Lock-free for senders
  * (Vyukov's intrusive multi-producer queue); the receiver is woken once for a batch.
  * Thread: mailbox_post() any; the rest: owner.
  */

@@ -138,10 +138,11 @@ worker_stop(struct letter *letter)
 {
 	struct worker *worker = CONTAINER_OF(letter, struct worker, stop_letter);
 
-	if (worker->stopping) {
+	atomic_store(&worker->stop_told, false);
+	if (worker->stopping || atomic_load(&worker->stop_asked) > 1)
 		loop_stop(&worker->loop);
+	if (worker->stopping)
 		return;
-	}
 	worker->stopping = true;
 	for (uint32_t i = 0; i < worker->listener_count; i++)
 		listener_turn_away(&worker->listeners[i].listener);
@@ -162,7 +163,9 @@ worker_stop(struct letter *letter)
 void
 worker_ask_stop(struct worker *worker)
 {
-	mailbox_post(&worker->mailbox, &worker->stop_letter);
+	atomic_fetch_add(&worker->stop_asked, 1);
+	if (!atomic_exchange(&worker->stop_told, true))
+		mailbox_post(&worker->mailbox, &worker->stop_letter);
 }
 
 /* ---- nudging ---- */

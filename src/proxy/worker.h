@@ -38,6 +38,8 @@ struct worker {
 	struct loop loop;
 	struct mailbox mailbox;
 	struct letter stop_letter;
+	atomic_bool stop_told; /* the letter is on its way: it can be there but once */
+	atomic_uint stop_asked;
 	struct letter nudge_letter;
 	atomic_bool nudged;
 	atomic_bool offered; /* what it was nudged for was left to it */

@@ -159,6 +159,21 @@ def test_second_signal(evenpost_before, scripted_servers):
     assert not server.messages
 
 
+@pytest.mark.threads
+@pytest.mark.parametrize("rest", [(), (signal.SIGTERM,)], ids=["two", "three"])
+def test_signals_at_once(evenpost_before, scripted_servers, rest):
+    """Stop: two signals that are read together are as good as one after the other."""
+    (server,) = scripted_servers(1)
+    evenpost = evenpost_before(server)
+    with RawClient(evenpost.port) as client:
+        begin(client, *_ENVELOPE, "DATA")
+        for number in (signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGCONT, *rest):
+            evenpost.program.signal(number)
+        assert not client.read_to_end().startswith(b"250")
+    wait_end(evenpost)
+    assert not server.messages
+
+
 def test_kill_in_the_message(evenpost_before, scripted_servers):
     """Kill: no 250 that was not earned, and no message at the server."""
     (server,) = scripted_servers(1)
