@@ -76,8 +76,8 @@ def test_nothing_is_lost_or_doubled(scratch, options):
         *("-n", _MESSAGES, "-c", 20, "-m", 5, "-s", "20k", "--log", log),
         *options,
     )
+    evenpost.stop()  # whose log is whole then
     ambiguous = evenpost.log_events("message", result="ambiguous")
-    evenpost.stop()
     for sink in sinks:
         sink.stop()
     assert set(report.failures) <= {"end 451 4.4.2"}, report.failures
