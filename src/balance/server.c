@@ -97,15 +97,29 @@ server_address(const struct server *server, struct endpoint *address)
 	return address->length != 0;
 }
 
-bool
-server_take(struct server *server)
+static bool
+is_full_with(const struct server *server, uint32_t active)
 {
 	uint32_t limit =
 		atomic_load_explicit(&server->max_connections, memory_order_relaxed);
+
+	return limit && active + atomic_load(&server->held) >= limit;
+}
+
+bool
+server_is_full(const struct server *server)
+{
+	return is_full_with(
+		server, atomic_load_explicit(&server->active, memory_order_relaxed));
+}
+
+bool
+server_take(struct server *server)
+{
 	uint32_t active = atomic_load_explicit(&server->active, memory_order_relaxed);
 
 	do {
-		if (limit && active + atomic_load(&server->held) >= limit)
+		if (is_full_with(server, active))
 			return false;
 	} while (!atomic_compare_exchange_weak_explicit(
 		&server->active, &active, active + 1, memory_order_acq_rel,
@@ -129,18 +143,6 @@ bool
 server_rests(const struct server *server, int64_t now)
 {
 	return atomic_load_explicit(&server->rests_until, memory_order_relaxed) > now;
-}
-
-bool
-server_is_full(const struct server *server)
-{
-	uint32_t limit =
-		atomic_load_explicit(&server->max_connections, memory_order_relaxed);
-
-	return limit && atomic_load_explicit(&server->active, memory_order_relaxed) +
-					atomic_load_explicit(&server->held,
-							     memory_order_relaxed) >=
-				limit;
 }
 
 void

@@ -185,15 +185,22 @@ probe_send_step(struct probe *probe, enum smtp_step step)
 	return true;
 }
 
-static const char *
-note_fault(const struct probe *probe, enum setup_fault fault,
-	   const struct smtp_reply *reply)
+const char *
+probe_note_fault(const struct probe *probe, enum setup_fault fault,
+		 const struct setup_demand *demand, const struct smtp_reply *reply)
 {
 	struct endpoint own;
 
 	stream_local(&probe->stream, &own);
-	return setup_note_fault(fault, identity_demand(probe->plan->identity),
-				probe->server, &own, reply);
+	return setup_note_fault(fault, demand, probe->server, &own, reply);
+}
+
+static const char *
+note_identity(const struct probe *probe, enum setup_fault fault,
+	      const struct smtp_reply *reply)
+{
+	return probe_note_fault(probe, fault, identity_demand(probe->plan->identity),
+				reply);
 }
 
 /* What traffic will need, and not find, is told before it comes. */
@@ -203,7 +210,7 @@ look_for_identity(struct probe *probe, const struct smtp_extensions *announced)
 	uint32_t needed = identity_extension(probe->plan->identity);
 
 	if ((announced->set & needed) != needed)
-		note_fault(probe, SETUP_NOT_ANNOUNCED, NULL);
+		note_identity(probe, SETUP_NOT_ANNOUNCED, NULL);
 	else if (identity_has_preamble(probe->plan->identity))
 		/* it has read the header */
 		server_clear_fault(probe->server, SERVER_FAULT_IDENTITY);
@@ -213,17 +220,13 @@ look_for_identity(struct probe *probe, const struct smtp_extensions *announced)
 static void
 look_for_logins(struct probe *probe)
 {
-	struct endpoint own;
-
 	if (!probe->plan->relays_logins)
 		return;
-	if (probe->announced.auth) {
+	if (probe->announced.auth)
 		server_clear_fault(probe->server, SERVER_FAULT_LOGIN);
-		return;
-	}
-	stream_local(&probe->stream, &own);
-	setup_note_fault(SETUP_LOGIN_NOWHERE, &setup_relayed_login, probe->server, &own,
-			 NULL);
+	else
+		probe_note_fault(probe, SETUP_LOGIN_NOWHERE, &setup_relayed_login,
+				 NULL);
 }
 
 /* There is TLS, or is to be none: what it has announced counts. */
@@ -360,7 +363,7 @@ take_input(struct probe *probe)
 	}
 	if (refuses_header(probe, step, &reply, input, &answer))
 		return fail_reply(probe, buffer_span(&probe->input),
-				  note_fault(probe, SETUP_NOT_TAKEN, &answer));
+				  note_identity(probe, SETUP_NOT_TAKEN, &answer));
 	if (!span_is_empty(input) && step == SMTP_STEP_STARTTLS)
 		probe_notes_early_words(probe);
 	if (!span_is_empty(input) && step != SMTP_STEP_QUIT)

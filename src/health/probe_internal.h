@@ -5,6 +5,7 @@
 #ifndef EVENPOST_HEALTH_PROBE_INTERNAL_H
 #define EVENPOST_HEALTH_PROBE_INTERNAL_H
 
+#include "config/setup.h"
 #include "health/probe.h"
 
 /* Ends it: the result is there, or all went well. */
@@ -13,6 +14,11 @@ void probe_finish(struct probe *probe);
 bool probe_send_step(struct probe *probe, enum smtp_step step);
 /* Writes what was appended, as far as it goes. False: the probe has ended. */
 bool probe_write_output(struct probe *probe);
+/* The server's set-up does not do what traffic will demand: noted, and returned in a
+   few words. reply: what it said, or NULL. */
+const char *
+probe_note_fault(const struct probe *probe, enum setup_fault fault,
+		 const struct setup_demand *demand, const struct smtp_reply *reply);
 /* "5s", or "250ms". */
 #define PROBE_TIME_MAX 24
 const char *probe_print_timeout(const struct probe *probe, char text[PROBE_TIME_MAX]);

@@ -36,23 +36,13 @@ probe_wants_starttls(const struct probe *probe)
 	       probe->announced.set & SMTP_STARTTLS;
 }
 
-static void
-note_fault(const struct probe *probe, enum setup_fault fault,
-	   const struct smtp_reply *reply)
-{
-	struct endpoint own;
-
-	stream_local(&probe->stream, &own);
-	setup_note_fault(fault, &setup_starttls, probe->server, &own, reply);
-}
-
 bool
 probe_finds_starttls(struct probe *probe)
 {
 	if (probe->announced.set & SMTP_STARTTLS)
 		return true;
 	if (traffic_needs_tls(probe->plan))
-		note_fault(probe, SETUP_STARTTLS_NOWHERE, NULL);
+		probe_note_fault(probe, SETUP_STARTTLS_NOWHERE, &setup_starttls, NULL);
 	probe_record_result(&probe->record, false, "STARTTLS is not offered");
 	return false;
 }
@@ -63,7 +53,7 @@ probe_does_without_tls(struct probe *probe, const struct smtp_reply *reply)
 	if (reply->code == 421)
 		return false; /* it says nothing of TLS */
 	if (traffic_needs_tls(probe->plan))
-		note_fault(probe, SETUP_STARTTLS_REFUSED, reply);
+		probe_note_fault(probe, SETUP_STARTTLS_REFUSED, &setup_starttls, reply);
 	probe->in_clear = !is_insisted_on(probe->plan) && reply->code == 454;
 	return probe->in_clear;
 }
@@ -71,7 +61,7 @@ probe_does_without_tls(struct probe *probe, const struct smtp_reply *reply)
 void
 probe_notes_early_words(struct probe *probe)
 {
-	note_fault(probe, SETUP_STARTTLS_ANSWERED, NULL);
+	probe_note_fault(probe, SETUP_STARTTLS_ANSWERED, &setup_starttls, NULL);
 	probe_record_result(&probe->record, false,
 			    "STARTTLS: spoke before the handshake");
 }

@@ -284,7 +284,7 @@ leave_unannounced(struct leg *leg, enum setup_fault fault)
 {
 	struct upstream *upstream = leg->upstream;
 	struct transaction *transaction = leg->transaction;
-	const char *why = upstream_note_fault(upstream, fault, NULL);
+	const char *why = upstream_note_identity(upstream, fault, NULL);
 
 	tally_add(&upstream->server->counters.failures[SERVER_FAILURE_GREETING], 1);
 	server_observe(upstream->server, SERVER_TRAFFIC_FAILED, why,
@@ -391,7 +391,7 @@ identity_replied(struct leg *leg, const struct smtp_reply *reply)
 		server_clear_fault(upstream->server, SERVER_FAULT_IDENTITY);
 	else
 		break_off(leg, SERVER_FAILURE_GREETING,
-			  upstream_note_fault(upstream, SETUP_REFUSED, reply), NULL);
+			  upstream_note_identity(upstream, SETUP_REFUSED, reply), NULL);
 }
 
 static void

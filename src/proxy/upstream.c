@@ -525,13 +525,20 @@ upstream_release(struct upstream *upstream, bool clean)
 
 const char *
 upstream_note_fault(const struct upstream *upstream, enum setup_fault fault,
-		    const struct smtp_reply *reply)
+		    const struct setup_demand *demand, const struct smtp_reply *reply)
 {
 	struct endpoint own;
 
 	stream_local(&upstream->stream, &own);
-	return setup_note_fault(fault, identity_demand(upstream->pool->identity),
-				upstream->server, &own, reply);
+	return setup_note_fault(fault, demand, upstream->server, &own, reply);
+}
+
+const char *
+upstream_note_identity(const struct upstream *upstream, enum setup_fault fault,
+		       const struct smtp_reply *reply)
+{
+	return upstream_note_fault(upstream, fault,
+				   identity_demand(upstream->pool->identity), reply);
 }
 
 void

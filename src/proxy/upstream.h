@@ -129,8 +129,9 @@ void upstream_release(struct upstream *upstream, bool clean);
 
 /* The server's set-up does not go with the pool's identity: noted, and returned in a
    few words. reply: what it said, or NULL. */
-const char *upstream_note_fault(const struct upstream *upstream, enum setup_fault fault,
-				const struct smtp_reply *reply);
+const char *
+upstream_note_identity(const struct upstream *upstream, enum setup_fault fault,
+		       const struct smtp_reply *reply);
 
 /* It serves its session no more, whoever has it now: an idle one ends. */
 void upstream_disown(struct upstream *upstream);

@@ -134,16 +134,14 @@ own_credentials(struct upstream *upstream)
 		worker_smarthost(upstream->worker, upstream->pool);
 	const struct sasl_credentials *credentials =
 		smarthost_credentials(smarthost, upstream->extensions.auth);
-	struct endpoint own;
 
 	if (credentials) {
 		upstream->smarthost = smarthost_ref(smarthost);
 		return credentials;
 	}
-	stream_local(&upstream->stream, &own);
-	upstream_fail(upstream, SERVER_FAILURE_GREETING,
-		      setup_note_fault(SETUP_LOGIN_NOWHERE, &setup_login,
-				       upstream->server, &own, NULL));
+	upstream_fail(
+		upstream, SERVER_FAILURE_GREETING,
+		upstream_note_fault(upstream, SETUP_LOGIN_NOWHERE, &setup_login, NULL));
 	return NULL;
 }
 

@@ -15,6 +15,12 @@ void upstream_lose(struct upstream *upstream, enum server_failure failure,
 void
 upstream_fail(struct upstream *upstream, enum server_failure failure, const char *why);
 
+/* The server's set-up does not do what is demanded of it: noted, and returned in a few
+   words. reply: what it said, or NULL. */
+const char *
+upstream_note_fault(const struct upstream *upstream, enum setup_fault fault,
+		    const struct setup_demand *demand, const struct smtp_reply *reply);
+
 /* Makes it anew, to the same server for the same holder, and from now on in clear. */
 void upstream_start_over_in_clear(struct upstream *upstream);
 

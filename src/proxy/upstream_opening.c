@@ -52,7 +52,7 @@ refuse_identity(struct upstream *upstream, enum setup_fault fault,
 		const struct smtp_reply *reply)
 {
 	upstream_fail(upstream, SERVER_FAILURE_GREETING,
-		      upstream_note_fault(upstream, fault, reply));
+		      upstream_note_identity(upstream, fault, reply));
 }
 
 bool

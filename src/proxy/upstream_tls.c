@@ -22,16 +22,6 @@ upstream_wants_starttls(const struct upstream *upstream)
 	}
 }
 
-static const char *
-note_fault(const struct upstream *upstream, enum setup_fault fault,
-	   const struct smtp_reply *reply)
-{
-	struct endpoint own;
-
-	stream_local(&upstream->stream, &own);
-	return setup_note_fault(fault, &setup_starttls, upstream->server, &own, reply);
-}
-
 void
 upstream_give_up_tls(struct upstream *upstream, enum server_failure failure,
 		     const char *why)
@@ -58,9 +48,10 @@ upstream_say_starttls(struct upstream *upstream)
 		if (upstream->pool->tls == POOL_TLS_MAY)
 			go_on_in_clear(upstream);
 		else
-			upstream_fail(
-				upstream, SERVER_FAILURE_TLS,
-				note_fault(upstream, SETUP_STARTTLS_NOWHERE, NULL));
+			upstream_fail(upstream, SERVER_FAILURE_TLS,
+				      upstream_note_fault(upstream,
+							  SETUP_STARTTLS_NOWHERE,
+							  &setup_starttls, NULL));
 		return;
 	}
 	if (smtp_client_send(&upstream->smtp, SMTP_STEP_STARTTLS, &upstream->output,
@@ -84,7 +75,8 @@ take_refusal(struct upstream *upstream, const struct smtp_reply *reply)
 		upstream_take_refusal(upstream, "STARTTLS", reply);
 	} else if (upstream->pool->tls != POOL_TLS_MAY) {
 		upstream_fail(upstream, SERVER_FAILURE_TLS,
-			      note_fault(upstream, SETUP_STARTTLS_REFUSED, reply));
+			      upstream_note_fault(upstream, SETUP_STARTTLS_REFUSED,
+						  &setup_starttls, reply));
 	} else if (reply->code == 454) {
 		go_on_in_clear(upstream);
 	} else {
@@ -116,7 +108,8 @@ void
 upstream_spoke_before_tls(struct upstream *upstream)
 {
 	upstream_fail(upstream, SERVER_FAILURE_TLS,
-		      note_fault(upstream, SETUP_STARTTLS_ANSWERED, NULL));
+		      upstream_note_fault(upstream, SETUP_STARTTLS_ANSWERED,
+					  &setup_starttls, NULL));
 }
 
 static bool
