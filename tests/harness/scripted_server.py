@@ -142,6 +142,13 @@ class Connection(socketserver.BaseRequestHandler):
         if self.encrypted:
             self.request.close()  # what was wrapped is closed by our caller
 
+    def end(self):
+        """Called by another thread; the client may have gone just now."""
+        try:
+            self.request.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
     @property
     def encrypted(self):
         return isinstance(self.request, ssl.SSLSocket)
@@ -443,10 +450,7 @@ class ScriptedServer:
         self._listener = None
         for connection in self.connections:
             if not connection.closed:
-                try:
-                    connection.request.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+                connection.end()
 
     def on(self, stage, *actions):
         """Do these at that stage, one each time; the last one from then on."""

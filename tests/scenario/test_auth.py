@@ -3,7 +3,6 @@
 import base64
 import hmac
 import itertools
-import socket
 import threading
 import types
 
@@ -348,7 +347,7 @@ def test_idle_in_a_challenge(evenpost_before, checking_servers):
         client.command("AUTH CRAM-MD5", 334)
         visit = server.connections[-1]
         visit.request.sendall(b"421 4.4.2 you are slow\r\n")
-        visit.request.shutdown(socket.SHUT_RDWR)
+        visit.end()
         wait_until(lambda: visit.closed, "the end of it")
         client.command(encode(f"{_USER} 00"), "454 4.7.0 The server was lost")
     assert evenpost.pools()["hubs"]["s1"]["state"] == "up"
