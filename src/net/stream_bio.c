@@ -3,13 +3,16 @@
  * with a system call for each question that the loop has answered already. This one
  * goes by what the loop has said, and takes records whole: what the kernel does not
  * take of a record waits in stream->tls->unsent, so that OpenSSL need not be told the
- * same bytes twice, and its buffer is free again.
+ * same bytes twice, and its buffer is free again. What the peer does not wait for stays
+ * there, too, and goes with what is said next.
  */
 #include "net/stream_internal.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
+#include <sys/socket.h>
 
 /* OpenSSL's return values. */
 enum { BIO_FAILED = 0, BIO_OK = 1 };
@@ -34,6 +37,24 @@ bio_read(BIO *bio, char *room, size_t size, size_t *count)
 	}
 }
 
+/* Bytes that may be held: a ticket, or a reply or two. */
+#define HELD_MAX 4096
+
+/*
+ * Whether the peer needs these bytes only with those that follow, so that they can be
+ * one segment: what stands before the end; and a ticket behind a handshake, since the
+ * next word is its owner's or the one that answers it.
+ */
+static bool
+may_hold(const struct stream_tls *tls, size_t size)
+{
+	bool more = tls->send_flags & MSG_MORE ||
+		    SSL_get_state(tls->openssl) == TLS_ST_SW_SESSION_TICKET;
+
+	return more && (tls->held || buffer_is_empty(&tls->unsent)) &&
+	       buffer_length(&tls->unsent) + size <= HELD_MAX;
+}
+
 /* What the kernel takes, which is nothing while earlier bytes wait. */
 static enum status
 send_first(struct stream *stream, struct span bytes, size_t *sent)
@@ -49,20 +70,11 @@ send_first(struct stream *stream, struct span bytes, size_t *sent)
 }
 
 static int
-bio_write(BIO *bio, const char *bytes, size_t size, size_t *count)
+keep_unsent(BIO *bio, struct stream_tls *tls, struct span bytes)
 {
-	struct stream *stream = BIO_get_data(bio);
-	struct span rest = span_of(bytes, size);
-	size_t sent;
-
-	BIO_clear_retry_flags(bio);
-	*count = size;
-	if (send_first(stream, rest, &sent) != STATUS_OK)
-		return BIO_FAILED;
-	rest = span_skip(rest, sent);
-	if (span_is_empty(rest))
+	if (span_is_empty(bytes))
 		return BIO_OK;
-	switch (buffer_append(&stream->tls->unsent, rest)) {
+	switch (buffer_append(&tls->unsent, bytes)) {
 	case STATUS_OK:
 		return BIO_OK;
 	case STATUS_FULL: /* never of a first record */
@@ -72,6 +84,28 @@ bio_write(BIO *bio, const char *bytes, size_t size, size_t *count)
 		ERR_raise(ERR_LIB_USER, ERR_R_MALLOC_FAILURE);
 		return BIO_FAILED;
 	}
+}
+
+static int
+bio_write(BIO *bio, const char *bytes, size_t size, size_t *count)
+{
+	struct stream *stream = BIO_get_data(bio);
+	struct stream_tls *tls = stream->tls;
+	struct span rest = span_of(bytes, size);
+	bool hold = may_hold(tls, size);
+	size_t sent = 0;
+
+	BIO_clear_retry_flags(bio);
+	*count = size;
+	if (!hold && !tls->held && send_first(stream, rest, &sent) != STATUS_OK)
+		return BIO_FAILED;
+	if (keep_unsent(bio, tls, span_skip(rest, sent)) != BIO_OK)
+		return BIO_FAILED;
+	if (hold)
+		tls->held = true;
+	else if (tls->held)
+		return stream_tls_release(stream) ? BIO_OK : BIO_FAILED;
+	return BIO_OK;
 }
 
 static long

@@ -19,9 +19,10 @@ struct stream_tls {
 	struct tls_context *context; /* a reference */
 	struct tls_session *session; /* of a client's owner; NULL: none is kept */
 	char *error;                 /* why it failed; NULL: it did not, or no memory */
-	struct buffer unsent;        /* of records: what the kernel has not taken */
+	struct buffer unsent;        /* of records: what the kernel has not got */
 	unsigned read_needs; /* LOOP_…: what must be ready for a read to go on */
 	int send_flags;
+	bool held; /* what is unsent waits for what is said next, not for the kernel */
 	bool established;
 	bool more; /* OpenSSL holds bytes, or the end or a failure is to be told */
 	bool socket_ended; /* the socket's end was read, which is not the session's */
@@ -46,8 +47,11 @@ enum status
 stream_tls_read(struct stream *stream, char *room, size_t size, size_t *count);
 enum status stream_tls_write(struct stream *stream, const struct iovec *vectors,
 			     size_t vector_count, size_t *count, int flags);
-/* Sends what is unsent as far as the kernel takes it. */
+/* Sends what is unsent as far as the kernel takes it, where that is what it waits for.
+ */
 void stream_tls_flush(struct stream *stream);
+/* The same for what is held. False: the connection is lost. */
+bool stream_tls_release(struct stream *stream);
 void stream_tls_shutdown(struct stream *stream);
 /* Says good-bye if that is possible at once. */
 void stream_tls_close(struct stream *stream);

@@ -447,7 +447,7 @@ stream_tls_write(struct stream *stream, const struct iovec *vectors,
 	source_skip(&source, total);
 	assert(total > 0 || source.count > 0);
 	total += write_records(stream, source);
-	if (total > 1 && !buffer_is_empty(&tls->unsent)) {
+	if (total > 1 && !tls->held && !buffer_is_empty(&tls->unsent)) {
 		tls->owes = true;
 		total--;
 	}
@@ -484,11 +484,22 @@ stream_tls_flush(struct stream *stream)
 {
 	struct stream_tls *tls = stream->tls;
 
-	if (buffer_is_empty(&tls->unsent) || !stream_is_writable(stream))
+	if (tls->held || buffer_is_empty(&tls->unsent) || !stream_is_writable(stream))
 		return;
 	flush_once(stream);
 	if (tls->ending && buffer_is_empty(&tls->unsent))
 		shutdown(stream->source.fd, SHUT_WR);
+}
+
+bool
+stream_tls_release(struct stream *stream)
+{
+	struct stream_tls *tls = stream->tls;
+
+	tls->held = false;
+	if (!buffer_is_empty(&tls->unsent))
+		flush_once(stream);
+	return !tls->write_failed;
 }
 
 /* Tells the peer that nothing more comes, unless it cannot hear or understand it. */
@@ -508,8 +519,10 @@ stream_tls_shutdown(struct stream *stream)
 {
 	struct stream_tls *tls = stream->tls;
 
-	tls->send_flags = 0;
+	tls->send_flags = MSG_MORE; /* one segment with the socket's end */
 	say_end(tls);
+	if (tls->held)
+		stream_tls_release(stream);
 	tls->ending = !buffer_is_empty(&tls->unsent);
 	if (!tls->ending)
 		shutdown(stream->source.fd, SHUT_WR);
@@ -520,10 +533,13 @@ stream_tls_close(struct stream *stream)
 {
 	struct stream_tls *tls = stream->tls;
 
+	/* as before, but see stream_write_last() about what is unread */
+	tls->send_flags = stream->source.ready & LOOP_READABLE ? 0 : MSG_MORE;
 	/* in the middle of a record nothing can be said */
-	tls->send_flags = 0;
-	if (buffer_is_empty(&tls->unsent) && stream_is_writable(stream))
+	if ((tls->held || buffer_is_empty(&tls->unsent)) && stream_is_writable(stream))
 		say_end(tls);
+	if (tls->held)
+		stream_tls_release(stream);
 	stream_tls_drop(stream);
 }
 

@@ -6,27 +6,18 @@
 #include <openssl/ssl.h>
 #include <stdlib.h>
 
-/*
- * TLS 1.2 with keys that nobody can compute afterwards. The CBC suites stay, at the
- * end: servers of 2012 have no others for their RSA keys, and would send in clear
- * instead.
- */
-#define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES"
-
 static bool
 context_set_up(SSL_CTX *openssl)
 {
 	/* a session that is renegotiated is not the one that was decided about */
-	SSL_CTX_set_options(openssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-					     SSL_OP_CIPHER_SERVER_PREFERENCE |
-					     SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_options(openssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	/* buffers only while bytes are in them; chains as they stand in their files */
 	SSL_CTX_set_mode(openssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
 	/* a record's header and its body in one system call */
 	SSL_CTX_set_read_ahead(openssl, 1);
 	SSL_CTX_set_session_cache_mode(openssl, SSL_SESS_CACHE_OFF);
 	return SSL_CTX_set_min_proto_version(openssl, TLS1_2_VERSION) &&
-	       SSL_CTX_set_cipher_list(openssl, CIPHERS);
+	       SSL_CTX_set_cipher_list(openssl, TLS_CIPHERS);
 }
 
 struct tls_context *

@@ -17,6 +17,13 @@ struct ssl_method_st;
 struct tls_material;
 struct tls_tickets;
 
+/*
+ * TLS 1.2 with keys that nobody can compute afterwards. The CBC suites stay, at the
+ * end: servers of 2012 have no others for their RSA keys, and would send in clear
+ * instead.
+ */
+#define TLS_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES"
+
 struct tls_context {
 	struct ssl_ctx_st *openssl;
 	unsigned references;

@@ -17,6 +17,15 @@ struct tls_server {
  */
 #define TICKETS_PER_HANDSHAKE 1
 
+/*
+ * AES with 128 bits first: its handshakes hash with SHA-256, which processors have
+ * instructions for, and are a fifteenth cheaper; nothing that is known breaks it. A
+ * client that wants 256 bits offers nothing else.
+ */
+#define SUITES                                                                         \
+	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+#define CIPHERS "ECDHE+AESGCM+AES128:" TLS_CIPHERS
+
 /* ---- what OpenSSL asks for in a handshake ---- */
 
 static int
@@ -145,6 +154,15 @@ set_session_context(SSL_CTX *openssl, const struct tls_server_settings *settings
 }
 
 static bool
+set_preferences(SSL_CTX *openssl)
+{
+	SSL_CTX_set_options(openssl,
+			    SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	return SSL_CTX_set_ciphersuites(openssl, SUITES) &&
+	       SSL_CTX_set_cipher_list(openssl, CIPHERS);
+}
+
+static bool
 set_tickets(SSL_CTX *openssl)
 {
 	SSL_CTX_set_timeout(openssl, TLS_TICKETS_LIFETIME);
@@ -169,7 +187,8 @@ context_set_up(struct tls_context *context, const struct tls_server_settings *se
 	return SSL_CTX_set_app_data(openssl, context) &&
 	       SSL_CTX_set_tlsext_servername_callback(openssl, name_was_said) &&
 	       SSL_CTX_set_tlsext_servername_arg(openssl, context) &&
-	       set_tickets(openssl) && set_verification(openssl, settings) &&
+	       set_preferences(openssl) && set_tickets(openssl) &&
+	       set_verification(openssl, settings) &&
 	       set_session_context(openssl, settings) &&
 	       tls_material_show(context->material, openssl);
 }

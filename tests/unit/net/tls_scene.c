@@ -209,6 +209,13 @@ scene_shake(struct scene *scene, const struct tls_server *server,
 	scene_run(scene);
 }
 
+void
+scene_greet(struct scene *scene)
+{
+	side_say(&scene->server, SPAN("220 mx.test ESMTP\r\n"));
+	scene_run(scene);
+}
+
 /* ---- what they show and trust ---- */
 
 struct tls_material *

@@ -42,6 +42,8 @@ void scene_close(struct scene *scene);
 void scene_shake(struct scene *scene, const struct tls_server *server,
 		 const struct tls_client *client, const char *name,
 		 struct tls_session *session);
+/* The server's next word, with which a client of TLS 1.3 gets its ticket. */
+void scene_greet(struct scene *scene);
 /* Turns until nothing moves. */
 void scene_run(struct scene *scene);
 
