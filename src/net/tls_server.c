@@ -179,6 +179,8 @@ context_set_up(struct tls_context *context, const struct tls_server_settings *se
 	context->tickets = settings->tickets;
 	context->protocols = settings->protocols;
 	context->protocol_count = settings->protocol_count;
+	/* passwords are in it; OpenSSL frees its buffers as they are */
+	SSL_CTX_set_options(openssl, SSL_OP_CLEANSE_PLAINTEXT);
 	if (settings->oldest == TLS_OLDEST_1_3 &&
 	    !SSL_CTX_set_min_proto_version(openssl, TLS1_3_VERSION))
 		return false;

@@ -3,6 +3,7 @@
 import base64
 import hmac
 import itertools
+import ssl
 import threading
 import types
 
@@ -82,6 +83,45 @@ def check_secrecy(evenpost):
     log = evenpost.program.log()
     for secret in (_PASSWORD, plain(), encode(_PASSWORD), encode("wrong"), plain(password="wrong")):
         assert secret not in log
+
+
+def memory_of(process, largest=1 << 28):
+    """Each range that it can read and write; not the shadows that sanitizers keep."""
+    with open(f"/proc/{process}/maps", encoding="utf-8") as maps:
+        lines = [line.split() for line in maps]
+    with open(f"/proc/{process}/mem", "rb", 0) as memory:
+        for start, end in (line[0].split("-") for line in lines if line[1] == "rw-p"):
+            size = int(end, 16) - int(start, 16)
+            try:
+                memory.seek(int(start, 16))
+                yield memory.read(size) if size < largest else b""
+            except OSError:
+                pass  # it was given back meanwhile
+
+
+def is_in_memory(process, text):
+    return any(text.encode() in octets for octets in memory_of(process))
+
+
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2])
+def test_nothing_is_left_in_memory(evenpost_before, checking_servers, authority, newest):
+    """Neither by us nor by OpenSSL, which had it in its buffers."""
+    (server,) = checking_servers()
+    evenpost = evenpost_before(
+        server,
+        listener={"tls": "implicit", "auth": "relay"},
+        tls={"certificates": [authority.issue("mx.example").as_setting()]},
+    )
+    client = TlsClient(evenpost.port)
+    client.start_tls(client_context(authority, maximum=newest))
+    client.hello()
+    log_in(client)
+    assert is_in_memory(evenpost.program.pid, plain())  # for the next server
+    client.close()
+    wait_until(
+        lambda: not is_in_memory(evenpost.program.pid, plain()[8:]),
+        "the password to be gone",
+    )
 
 
 def test_offered_behind_tls(evenpost_before, checking_servers, authority):
