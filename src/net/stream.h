@@ -123,6 +123,7 @@ void stream_tls_facts(const struct stream *stream, struct tls_facts *facts);
  * STATUS_END; STATUS_LOST. A read that came short is the last one until on_ready is
  * called again (no system call is spent on EAGAIN). With TLS an end that the peer has
  * not announced (close_notify) is STATUS_LOST: anybody on the way could have made it.
+ * So is a peer that talks of TLS alone, since others wait meanwhile.
  */
 MUST_CHECK enum status
 stream_read(struct stream *stream, void *room, size_t size, size_t *count);

@@ -17,14 +17,25 @@
 /* OpenSSL's return values. */
 enum { BIO_FAILED = 0, BIO_OK = 1 };
 
+static void
+take_allowance(struct stream_tls *tls, size_t count)
+{
+	tls->allowance -= count < tls->allowance ? count : tls->allowance;
+}
+
 static int
 bio_read(BIO *bio, char *room, size_t size, size_t *count)
 {
 	struct stream *stream = BIO_get_data(bio);
 
 	BIO_clear_retry_flags(bio);
+	if (stream->tls->established && stream->tls->allowance == 0) {
+		BIO_set_retry_read(bio);
+		return BIO_FAILED;
+	}
 	switch (stream_socket_read(stream, room, size, count)) {
 	case STATUS_OK:
+		take_allowance(stream->tls, *count);
 		return BIO_OK;
 	case STATUS_AGAIN:
 		BIO_set_retry_read(bio);

@@ -23,6 +23,7 @@ struct stream_tls {
 	unsigned read_needs; /* LOOP_…: what must be ready for a read to go on */
 	int send_flags;
 	bool held; /* what is unsent waits for what is said next, not for the kernel */
+	size_t allowance; /* bytes that the read under way may take from the socket */
 	bool established;
 	bool more; /* OpenSSL holds bytes, or the end or a failure is to be told */
 	bool socket_ended; /* the socket's end was read, which is not the session's */

@@ -26,6 +26,13 @@
  */
 #define UNSENT_MAX 32768
 
+/*
+ * Bytes that one read takes from the socket. OpenSSL does not return as long as a peer
+ * talks of TLS alone (key updates), nor do we where each record has one byte; others
+ * would wait for as long as the peer likes.
+ */
+#define READ_ALLOWANCE 131072
+
 /* ---- failures ---- */
 
 static void
@@ -295,18 +302,25 @@ stream_tls_is_readable(const struct stream *stream)
 	return tls->more || (stream->source.ready & tls->read_needs);
 }
 
-/* Something else than bytes came; count of them came before it. */
+/* Something else than bytes came, or nobody is to wait for more of them; count of them
+   came before it. */
 static enum status
 read_ended(struct stream_tls *tls, int result, size_t count)
 {
 	enum status status = tls_trouble(tls, result);
+	bool cut_short = status == STATUS_AGAIN && tls->allowance == 0;
 
+	if (cut_short && count == 0) {
+		tls_remember(tls, "the peer talks of TLS alone");
+		status = STATUS_LOST;
+	}
 	tls->read_failed = status == STATUS_LOST;
 	if (count == 0) {
 		tls->more = false;
 		return status;
 	}
-	tls->more = status != STATUS_AGAIN; /* it is told next time */
+	/* it is told, or gone on with, next time */
+	tls->more = cut_short || status != STATUS_AGAIN;
 	return STATUS_OK;
 }
 
@@ -324,6 +338,7 @@ stream_tls_read(struct stream *stream, char *room, size_t size, size_t *count)
 		tls->more = false;
 		return STATUS_LOST;
 	}
+	tls->allowance = READ_ALLOWANCE;
 	do {
 		size_t got = 0;
 

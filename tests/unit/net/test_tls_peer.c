@@ -4,6 +4,7 @@
 #include "pki.h"
 #include "tls_scene.h"
 
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <string.h>
@@ -437,6 +438,76 @@ answers_that_nobody_reads_are_bounded(void **state)
 	tls_server_free(server);
 }
 
+/* More than a read may take fits into it at once. */
+static void
+widen_socket(void)
+{
+	const int size = 1 << 20;
+
+	assert_int_equal(
+		setsockopt(peer.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+}
+
+/* Key updates, and a byte behind them. */
+static void
+send_updates(int count)
+{
+	BIO *memory = BIO_new(BIO_s_mem());
+	char *records;
+	long length;
+	long sent = 0;
+
+	SSL_set0_wbio(peer.session, memory);
+	for (int i = 0; i < count; i++) {
+		assert_true(SSL_key_update(peer.session, SSL_KEY_UPDATE_NOT_REQUESTED));
+		assert_int_equal(SSL_do_handshake(peer.session), 1);
+	}
+	assert_int_equal(SSL_write(peer.session, "a", 1), 1);
+	length = BIO_get_mem_data(memory, &records);
+	while (sent < length) {
+		ssize_t taken = send(peer.fd, records + sent, (size_t)(length - sent),
+				     MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (taken < 0 && errno != EAGAIN)
+			break; /* it has closed */
+		sent += taken > 0 ? taken : 0;
+		loop_round(&scene.loop, 0);
+	}
+	run();
+}
+
+/* As long as one read lasts no other peer of the worker is heard. */
+static void
+who_talks_of_tls_alone_is_left(void **state)
+{
+	struct tls_server *server = server_new(TLS_OLDEST_1_2);
+
+	(void)state;
+	peer_open();
+	shake(server);
+	send_updates(1000);
+	assert_int_equal(side_heard(&scene.server).length, 1);
+	assert_int_equal(scene.server.reading, STATUS_OK);
+	scene_close(&scene);
+	SSL_free(peer.session);
+
+	scene_open(&scene, 0);
+	peer_connect();
+	widen_socket();
+	assert_int_equal(stream_begin_tls_server(&scene.server.stream, server),
+			 STATUS_OK);
+	side_work(&scene.server);
+	run();
+	send_updates(20000);
+	assert_int_equal(side_heard(&scene.server).length, 0);
+	assert_int_equal(scene.server.reading, STATUS_LOST);
+	assert_string_equal(stream_tls_error(&scene.server.stream),
+			    "the peer talks of TLS alone");
+	scene_close(&scene);
+	peer_close();
+	tls_server_free(server);
+}
+
 int
 main(void)
 {
@@ -447,6 +518,7 @@ main(void)
 		cmocka_unit_test(tls_1_2_resumes_by_ticket),
 		cmocka_unit_test(new_keys_are_taken),
 		cmocka_unit_test(answers_that_nobody_reads_are_bounded),
+		cmocka_unit_test(who_talks_of_tls_alone_is_left),
 	};
 	int failed;
 
