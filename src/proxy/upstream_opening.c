@@ -183,7 +183,7 @@ tells_login(const struct upstream *upstream)
 {
 	return upstream->pool->repeats_login_by_xclient &&
 	       upstream->extensions.xclient & SMTP_ATTRIBUTE_LOGIN &&
-	       !span_is_empty(session_user(upstream->session));
+	       smtp_attribute_is_tellable(session_user(upstream->session));
 }
 
 static void

@@ -258,3 +258,11 @@ smtp_attributes_print(enum smtp_attributes_verb verb, const struct smtp_origin *
 		*left = rest;
 	return status;
 }
+
+bool
+smtp_attribute_is_tellable(struct span value)
+{
+	char room[VALUE_MAX];
+
+	return !span_is_empty(encode(value, room));
+}

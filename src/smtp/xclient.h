@@ -46,4 +46,7 @@ MUST_CHECK enum status
 smtp_attributes_print(enum smtp_attributes_verb verb, const struct smtp_origin *origin,
 		      uint32_t *left, struct buffer *output);
 
+/* Whether it can be told: it is not empty, and not too long when it is encoded. */
+bool smtp_attribute_is_tellable(struct span value);
+
 #endif

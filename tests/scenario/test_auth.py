@@ -719,6 +719,23 @@ def test_hash_on_user(evenpost_before, checking_servers):
     assert len(logins) == 24  # the message goes where the login was checked
 
 
+def test_a_name_that_xclient_has_no_room_for(evenpost_before, checking_servers):
+    """A server that could not be told it hears AUTH: its mail is not nobody's."""
+    servers = checking_servers(2, extensions=(*EXTENSIONS, "XCLIENT ADDR LOGIN"))
+    name = "\u00fc" * 60 + "@a.example"
+    for server in servers:
+        server.users = {name: _PASSWORD}
+    evenpost = evenpost_before(
+        *servers, listener=_CLEAR, pool={"identity": "xclient", "repeat-login": "xclient"}
+    )
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        log_in(client, name)
+        for _ in range(2):
+            send_message(client)
+    assert [m.user for s in servers for m in s.messages] == [name, name]
+
+
 @pytest.mark.parametrize(
     ("attributes", "repeated", "by_xclient"),
     [
