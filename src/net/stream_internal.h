@@ -18,6 +18,7 @@ struct stream_tls {
 	struct ssl_st *openssl;
 	struct tls_context *context; /* a reference */
 	struct tls_session *session; /* of a client's owner; NULL: none is kept */
+	uint64_t shown;              /* of the session that is to be resumed */
 	char *error;                 /* why it failed; NULL: it did not, or no memory */
 	struct buffer unsent;        /* of records: what the kernel has not got */
 	unsigned read_needs; /* LOOP_…: what must be ready for a read to go on */

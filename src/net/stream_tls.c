@@ -175,6 +175,13 @@ client_set_name(struct stream_tls *tls, struct span name)
 	       X509_VERIFY_PARAM_set1_host(wanted, text, name.length);
 }
 
+static bool
+may_resume(const struct stream_tls *tls, const struct tls_session *session)
+{
+	return session && session->openssl && session->client == tls->context->serial &&
+	       loop_microseconds() - session->shown < TLS_SESSION_LIFETIME;
+}
+
 /* What is kept stays as it is: see session_is_new(). */
 static bool
 client_resume(struct stream_tls *tls, struct tls_session *session)
@@ -183,8 +190,9 @@ client_resume(struct stream_tls *tls, struct tls_session *session)
 	bool set;
 
 	tls->session = session;
-	if (!session || !session->openssl || session->client != tls->context->serial)
+	if (!may_resume(tls, session))
 		return true;
+	tls->shown = session->shown;
 	copy = SSL_SESSION_dup(session->openssl);
 	set = copy && SSL_set_session(tls->openssl, copy);
 	SSL_SESSION_free(copy);

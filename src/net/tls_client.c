@@ -1,5 +1,6 @@
 #include "net/tls_client.h"
 
+#include "net/loop.h"
 #include "net/stream_internal.h"
 #include "net/tls_context.h"
 
@@ -32,8 +33,9 @@ session_is_new(SSL *openssl, SSL_SESSION *session)
 	if (!tls->session)
 		return 0;
 	tls_session_clear(tls->session);
-	*tls->session =
-		(struct tls_session){SSL_SESSION_dup(session), tls->context->serial};
+	*tls->session = (struct tls_session){
+		SSL_SESSION_dup(session), tls->context->serial,
+		SSL_session_reused(openssl) ? tls->shown : loop_microseconds()};
 	return 0;
 }
 

@@ -30,12 +30,18 @@ void tls_client_free(struct tls_client *client);
 /*
  * The last session with one server under one name. A zeroed struct is a valid empty
  * one. A session of another tls_client is not resumed: its server may have been
- * verified in another way. Owner: whoever knows the server. Thread: the worker's.
+ * verified in another way. Nor is one whose certificate was shown more than
+ * TLS_SESSION_LIFETIME ago: each that is resumed brings the next, and one that has
+ * ended would never be noticed. Owner: whoever knows the server. Thread: the worker's.
  */
 struct tls_session {
 	struct ssl_session_st *openssl; /* ours, or NULL */
 	uint64_t client;                /* who made it */
+	uint64_t shown; /* loop_microseconds() of the handshake with the certificate */
 };
+
+/* Microseconds. */
+#define TLS_SESSION_LIFETIME UINT64_C(7200000000)
 
 void tls_session_clear(struct tls_session *session);
 

@@ -390,6 +390,34 @@ resumes_after_an_end_without_notice(void **state)
 	tls_client_free(client);
 }
 
+/* Each session that is resumed brings the next: without an end to it the certificate
+   would never be looked at again. */
+static void
+a_certificate_is_looked_at_again(void **state)
+{
+	static const bool resumed[] = {false, true, false, true, true};
+	struct tls_server_settings settings = plain_settings();
+	struct tls_server *server = scene_server(&settings);
+	struct tls_client *client = scene_client(&believes_all);
+	struct tls_session session = {0};
+	struct tls_facts facts;
+
+	(void)state;
+	for (int turn = 0; turn < 5; turn++) {
+		scene_open(&scene, 0);
+		scene_shake(&scene, server, client, "mx.test", &session);
+		stream_tls_facts(&scene.client.stream, &facts);
+		assert_int_equal(facts.resumed, resumed[turn]);
+		scene_close(&scene);
+		/* time goes on */
+		if (turn < 3)
+			session.shown -= TLS_SESSION_LIFETIME / 2;
+	}
+	tls_session_clear(&session);
+	tls_server_free(server);
+	tls_client_free(client);
+}
+
 /* ---- swapping ---- */
 
 static void
@@ -559,6 +587,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(resumes_after_an_end_without_notice),
+		cmocka_unit_test(a_certificate_is_looked_at_again),
 		cmocka_unit_test(a_swap_leaves_sessions_alone),
 		cmocka_unit_test(a_bad_pair_changes_nothing),
 		cmocka_unit_test(a_swap_in_the_middle_of_a_handshake),
