@@ -171,7 +171,7 @@ read_token(struct token *token, struct span path)
 	status = token_read(token, path.at);
 	if (status != STATUS_OK)
 		log_message(LOG_ERROR, "admin", "token-file %.*s: %s", SPAN_ARGS(path),
-			    cause_of(status));
+			    token_fault(status));
 	return status;
 }
 
@@ -235,8 +235,10 @@ listen_at_socket(struct admin *admin, struct loop *loop,
 static enum status
 admin_start(struct admin *admin, struct loop *loop, const struct snapshot *snapshot)
 {
-	enum status status = read_token(&admin->token, snapshot->admin.token_file);
+	enum status status = STATUS_OK;
 
+	if (snapshot->admin.http.length)
+		status = read_token(&admin->token, snapshot->admin.token_file);
 	if (status == STATUS_OK && snapshot->admin.http.length)
 		status = listen_at(admin, loop, &snapshot->admin.http);
 	if (status == STATUS_OK && snapshot->admin.socket.length)

@@ -66,6 +66,15 @@ token_read(struct token *token, const char *path)
 	return status;
 }
 
+const char *
+token_fault(enum status status)
+{
+	return status == STATUS_INVALID
+		       ? "there is no token of printable ASCII characters in its first "
+			 "line"
+		       : strerror(errno);
+}
+
 bool
 token_matches(const struct token *token, struct span given)
 {

@@ -18,9 +18,11 @@ struct token {
 /*
  * The first line of the file, without blanks around it. STATUS_INVALID when it is
  * empty, too long or not printable ASCII, STATUS_NOT_FOUND, STATUS_DENIED,
- * STATUS_SYSTEM.
+ * STATUS_SYSTEM; errno tells of all but the first.
  */
 MUST_CHECK enum status token_read(struct token *token, const char *path);
+/* In words, right after token_read(). */
+const char *token_fault(enum status status);
 
 /* The time it takes depends on the length of what was given alone. */
 bool token_matches(const struct token *token, struct span given);

@@ -23,18 +23,29 @@ struct file_state {
 	struct timespec written;
 };
 
+/* A named file and, of a certificate, its key: what is taken over as one. */
+struct pair_state {
+	struct file_state file;
+	struct file_state key;
+};
+
+struct watched {
+	struct pair_state read; /* as it was when it was read last */
+	struct pair_state seen; /* at the last look */
+	bool is_still;          /* since the look before */
+};
+
 struct certificates {
 	struct loop *loop;
 	const struct snapshot *snapshot;
 	struct tls_tickets *tickets;
 	struct tls_set *set;
-	const char **paths;
-	size_t count;
-	struct file_state *read;  /* as the files were when they were read last */
-	struct file_state *seen;  /* at the last look */
-	struct file_state *fresh; /* at this one */
-	bool is_refused;          /* what was read last */
-	struct report refusal;    /* as it was told */
+	/* By named file: */
+	uint32_t count;
+	struct watched *watched;
+	bool *wanted; /* is to be read now */
+	struct tls_refusals refusals;
+	struct tls_refusals told; /* as they are in the log */
 	struct timer look;
 	struct timer hour;
 	unsigned hours;
@@ -49,6 +60,8 @@ state_of(const char *path)
 {
 	struct stat found;
 
+	if (!path)
+		return (struct file_state){0};
 	if (stat(path, &found))
 		return (struct file_state){.error = errno};
 	return (struct file_state){0, found.st_dev, found.st_ino, found.st_size,
@@ -64,72 +77,89 @@ state_equals(const struct file_state *a, const struct file_state *b)
 }
 
 static bool
-states_equal(const struct certificates *certificates, const struct file_state *a,
-	     const struct file_state *b)
+states_equal(const struct pair_state *a, const struct pair_state *b)
 {
-	for (size_t i = 0; i < certificates->count; i++)
-		if (!state_equals(&a[i], &b[i]))
-			return false;
-	return true;
+	return state_equals(&a->file, &b->file) && state_equals(&a->key, &b->key);
 }
 
-/* True: they have stood still since the last look. */
-static bool
+static void
 see(struct certificates *certificates)
 {
-	struct file_state *before = certificates->seen;
+	for (uint32_t i = 0; i < certificates->count; i++) {
+		const struct named_file *file =
+			&certificates->snapshot->named_files.at[i];
+		struct watched *watched = &certificates->watched[i];
+		struct pair_state before = watched->seen;
 
-	for (size_t i = 0; i < certificates->count; i++)
-		certificates->fresh[i] = state_of(certificates->paths[i]);
-	certificates->seen = certificates->fresh;
-	certificates->fresh = before;
-	return states_equal(certificates, certificates->seen, before);
+		watched->seen = (struct pair_state){state_of(file->file.path),
+						    state_of(file->key.path)};
+		watched->is_still = states_equal(&watched->seen, &before);
+	}
 }
 
 /* What was refused is tried until it is good: not all faults show in the state. */
 static bool
-is_news(const struct certificates *certificates)
+is_news(const struct certificates *certificates, uint32_t file)
 {
-	return certificates->is_refused ||
-	       !states_equal(certificates, certificates->seen, certificates->read);
+	const struct watched *watched = &certificates->watched[file];
+
+	return !tls_refusal_is_none(&certificates->refusals.of[file]) ||
+	       !states_equal(&watched->seen, &watched->read);
+}
+
+/* at_once: also what may be in the middle of being written. False: there is nothing. */
+static bool
+want_news(struct certificates *certificates, bool at_once)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < certificates->count; i++) {
+		certificates->wanted[i] =
+			(at_once || certificates->watched[i].is_still) &&
+			is_news(certificates, i);
+		any = any || certificates->wanted[i];
+	}
+	return any;
 }
 
 /* ---- what is said ---- */
 
-static bool
-reports_equal(const struct report *a, const struct report *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (uint32_t i = 0; i < a->count; i++)
-		if (strcmp(a->entries[i].path, b->entries[i].path) != 0 ||
-		    strcmp(a->entries[i].message, b->entries[i].message) != 0)
-			return false;
-	return true;
-}
-
 static void
-log_report(const struct report *report, enum log_level level)
+log_advice(const struct report *report)
 {
 	for (uint32_t i = 0; i < report->count; i++)
-		log_message(level, "tls", "%s: %s", report->entries[i].path,
+		log_message(LOG_WARNING, "tls", "%s: %s", report->entries[i].path,
 			    report->entries[i].message);
 }
 
-/* Once, however often it is tried again; keeps the report. */
 static void
-tell_refusal(struct certificates *certificates, struct report *report)
+copy_refusals(const struct tls_refusals *from, struct tls_refusals *to)
 {
-	if (reports_equal(report, &certificates->refusal)) {
-		report_fini(report);
-		return;
+	memcpy(to->of, from->of, from->files->count * sizeof(*from->of));
+}
+
+/* Once, however often it is tried again. */
+static void
+tell_refusals(struct certificates *certificates)
+{
+	struct tls_refusals *refusals = &certificates->refusals;
+	struct tls_refusals *told = &certificates->told;
+	struct refused_file refused;
+	uint32_t at = 0;
+	bool any = false;
+
+	while (tls_refusals_next(refusals, &at, &refused)) {
+		if (tls_refusal_equals(&refusals->of[refused.file],
+				       &told->of[refused.file]))
+			continue;
+		log_message(LOG_ERROR, "tls", "%s: %s: %s", refused.name->setting,
+			    refused.name->path, refused.why);
+		any = true;
 	}
-	log_report(report, LOG_ERROR);
-	if (certificates->set)
+	copy_refusals(refusals, told);
+	if (any && certificates->set)
 		log_message(LOG_ERROR, "tls",
 			    "the new files are refused: those in force stay");
-	report_fini(&certificates->refusal);
-	certificates->refusal = *report;
 }
 
 static void
@@ -138,8 +168,8 @@ warn_of_ends(const struct certificates *certificates)
 	struct report report;
 
 	report_init(&report, "");
-	tls_set_advise(certificates->set, certificates->snapshot, time(NULL), &report);
-	log_report(&report, LOG_WARNING);
+	tls_holdings_advise(tls_set_holdings(certificates->set), time(NULL), &report);
+	log_advice(&report);
 	report_fini(&report);
 }
 
@@ -159,13 +189,13 @@ static void
 tell_change(const struct certificates *certificates)
 {
 	const struct tls_material *material = tls_set_material(certificates->set);
-	char day[TLS_SET_DAY_MAX];
+	char day[TLS_HOLDINGS_DAY_MAX];
 	struct log_line line;
 
 	log_begin(&line, LOG_INFO, "tls");
 	log_number(&line, "certificates", material ? tls_material_count(material) : 0);
 	log_string(&line, "expires",
-		   material ? tls_set_print_day(first_end(material), day) : NULL);
+		   material ? tls_holdings_print_day(first_end(material), day) : NULL);
 	log_string(&line, "why", "certificates and passwords taken over");
 	log_end(&line);
 }
@@ -173,38 +203,72 @@ tell_change(const struct certificates *certificates)
 /* ---- reading ---- */
 
 /* The states in seen are older than what is read: a later change shows. */
-static enum status
-load(struct certificates *certificates)
+static void
+note_reading(struct certificates *certificates)
 {
-	struct tls_set *set;
-	struct report report;
+	for (uint32_t i = 0; i < certificates->count; i++)
+		if (certificates->wanted[i])
+			certificates->watched[i].read = certificates->watched[i].seen;
+}
+
+static enum status
+load_first(struct certificates *certificates)
+{
 	enum status status;
 
-	for (size_t i = 0; i < certificates->count; i++)
-		certificates->read[i] = certificates->seen[i];
-	report_init(&report, "");
-	status = tls_set_load(&set, certificates->snapshot, certificates->tickets,
-			      &report);
-	certificates->is_refused = status != STATUS_OK;
-	if (status != STATUS_OK) {
-		tell_refusal(certificates, &report);
-		return status;
-	}
-	report_fini(&report);
-	report_fini(&certificates->refusal);
-	tls_set_unref(certificates->set);
-	certificates->set = set;
-	warn_of_ends(certificates);
-	return STATUS_OK;
+	see(certificates);
+	for (uint32_t i = 0; i < certificates->count; i++)
+		certificates->wanted[i] = true;
+	note_reading(certificates);
+	status = tls_set_load(&certificates->set, certificates->snapshot,
+			      certificates->tickets, &certificates->refusals);
+	if (status == STATUS_OK)
+		warn_of_ends(certificates);
+	else if (status == STATUS_INVALID)
+		tell_refusals(certificates);
+	return status;
+}
+
+/* Whether anything of what was wanted is good. */
+static bool
+is_renewed(const struct certificates *certificates)
+{
+	for (uint32_t i = 0; i < certificates->count; i++)
+		if (certificates->wanted[i] &&
+		    tls_refusal_is_none(&certificates->refusals.of[i]))
+			return true;
+	return false;
 }
 
 static void
+put_in_force(struct certificates *certificates, struct tls_set *set)
+{
+	tls_set_unref(certificates->set);
+	certificates->set = set;
+	warn_of_ends(certificates);
+	tell_change(certificates);
+	certificates->changed(set, certificates->with);
+}
+
+/* What is wanted. */
+static void
 take_over(struct certificates *certificates)
 {
-	if (load(certificates) != STATUS_OK)
+	struct tls_set *set;
+
+	if (tls_set_renew(&set, certificates->set, certificates->snapshot,
+			  certificates->wanted, &certificates->refusals) != STATUS_OK) {
+		/* nothing has been read, then: the next look finds it again */
+		copy_refusals(&certificates->told, &certificates->refusals);
+		log_message(LOG_ERROR, "tls", "out of memory");
 		return;
-	tell_change(certificates);
-	certificates->changed(certificates->set, certificates->with);
+	}
+	note_reading(certificates);
+	tell_refusals(certificates);
+	if (is_renewed(certificates))
+		put_in_force(certificates, set);
+	else
+		tls_set_unref(set);
 }
 
 /* ---- on the clock ---- */
@@ -215,7 +279,8 @@ on_look(struct timer *timer)
 	struct certificates *certificates =
 		CONTAINER_OF(timer, struct certificates, look);
 
-	if (see(certificates) && is_news(certificates))
+	see(certificates);
+	if (want_news(certificates, false))
 		take_over(certificates);
 	loop_timer_start(certificates->loop, timer, LOOK);
 }
@@ -224,7 +289,7 @@ void
 certificates_look(struct certificates *certificates)
 {
 	see(certificates);
-	if (is_news(certificates))
+	if (want_news(certificates, true))
 		take_over(certificates);
 }
 
@@ -244,16 +309,26 @@ on_hour(struct timer *timer)
 	loop_timer_start(certificates->loop, timer, HOUR);
 }
 
+static void
+warn_of_lost_right(const char *path)
+{
+	if (path && access(path, R_OK))
+		log_message(LOG_WARNING, "tls",
+			    "%s: %s: the user that evenpost runs as will not take over "
+			    "a new one",
+			    path, strerror(errno));
+}
+
 /* Keys that root alone may read, and we are not root any more. */
 static void
 warn_of_lost_rights(const struct certificates *certificates)
 {
-	for (size_t i = 0; i < certificates->count; i++)
-		if (access(certificates->paths[i], R_OK))
-			log_message(LOG_WARNING, "tls",
-				    "%s: %s: the user that evenpost runs as will not "
-				    "take over a new one",
-				    certificates->paths[i], strerror(errno));
+	const struct named_files *files = &certificates->snapshot->named_files;
+
+	for (uint32_t i = 0; i < files->count; i++) {
+		warn_of_lost_right(files->at[i].file.path);
+		warn_of_lost_right(files->at[i].key.path);
+	}
 }
 
 void
@@ -274,18 +349,17 @@ certificates_watch(struct certificates *certificates, certificates_changed *chan
 static enum status
 reserve(struct certificates *certificates)
 {
+	const struct named_files *files = &certificates->snapshot->named_files;
 	/* one more: of nothing, calloc() may give NULL */
-	size_t most = tls_set_paths_max(certificates->snapshot) + 1;
+	size_t most = files->count + 1ul;
 
-	certificates->paths = calloc(most, sizeof(*certificates->paths));
-	certificates->read = calloc(most, sizeof(struct file_state));
-	certificates->seen = calloc(most, sizeof(struct file_state));
-	certificates->fresh = calloc(most, sizeof(struct file_state));
-	if (!certificates->paths || !certificates->read || !certificates->seen ||
-	    !certificates->fresh)
+	certificates->watched = calloc(most, sizeof(*certificates->watched));
+	certificates->wanted = calloc(most, sizeof(*certificates->wanted));
+	if (!certificates->watched || !certificates->wanted ||
+	    tls_refusals_init(&certificates->refusals, files) != STATUS_OK ||
+	    tls_refusals_init(&certificates->told, files) != STATUS_OK)
 		return STATUS_NO_MEMORY;
-	certificates->count =
-		tls_set_paths(certificates->snapshot, certificates->paths);
+	certificates->count = files->count;
 	return tls_tickets_new(&certificates->tickets);
 }
 
@@ -302,14 +376,11 @@ certificates_open(struct certificates **certificates, struct loop *loop,
 	made->snapshot = snapshot;
 	timer_init(&made->look, on_look);
 	timer_init(&made->hour, on_hour);
-	report_init(&made->refusal, "");
 	status = reserve(made);
-	if (status == STATUS_OK) {
-		see(made);
-		status = load(made);
-	} else {
+	if (status == STATUS_OK)
+		status = load_first(made);
+	if (status != STATUS_OK && status != STATUS_INVALID)
 		log_message(LOG_ERROR, "tls", "%s", status_name(status));
-	}
 	if (status == STATUS_OK)
 		*certificates = made;
 	else
@@ -324,13 +395,12 @@ certificates_close(struct certificates *certificates)
 		return;
 	loop_timer_stop(certificates->loop, &certificates->look);
 	loop_timer_stop(certificates->loop, &certificates->hour);
-	report_fini(&certificates->refusal);
 	tls_set_unref(certificates->set);
 	tls_tickets_free(certificates->tickets);
-	free(certificates->paths);
-	free(certificates->read);
-	free(certificates->seen);
-	free(certificates->fresh);
+	tls_refusals_fini(&certificates->refusals);
+	tls_refusals_fini(&certificates->told);
+	free(certificates->watched);
+	free(certificates->wanted);
 	free(certificates);
 }
 
@@ -338,4 +408,10 @@ struct tls_set *
 certificates_set(const struct certificates *certificates)
 {
 	return certificates->set;
+}
+
+const struct tls_refusals *
+certificates_refusals(const struct certificates *certificates)
+{
+	return &certificates->refusals;
 }

@@ -1,8 +1,9 @@
 /*
  * certificates: keeps what TLS needs from files in force. Reads it at the start, looks
- * at the files every five seconds, and takes new ones over when they have stood still
- * between two looks and are good. Bad ones are refused, and what was in force stays.
- * The keys of session tickets are rotated every hour, unless they come from a file.
+ * at the files every five seconds, and takes each one over (a certificate together with
+ * its key) when it has changed, has stood still between two looks and is good. One that
+ * is bad is refused, and what was in force of it stays; the others do not mind. The
+ * keys of session tickets are rotated every hour, unless they come from a file.
  *
  * Owner: the service. Thread: control, on whose loop it lives. It reads files: small
  * ones, and seldom.
@@ -32,6 +33,9 @@ void certificates_close(struct certificates *certificates);
 
 /* What is in force; never NULL. */
 struct tls_set *certificates_set(const struct certificates *certificates);
+/* What is not, though it is in the files; as long as it lasts. */
+const struct tls_refusals *
+certificates_refusals(const struct certificates *certificates);
 
 /* Looks at the files from now on, with the rights that are left. */
 void certificates_watch(struct certificates *certificates,

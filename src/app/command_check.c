@@ -1,13 +1,12 @@
 /* evenpost check: all errors and advice of a configuration file at once. */
 #include "app/commands.h"
+#include "app/configuration.h"
 #include "config/report.h"
 #include "config/snapshot.h"
-#include "proxy/tls_set.h"
 
 #include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <time.h>
 
 struct check {
 	const char *path;
@@ -18,8 +17,8 @@ struct check {
 static const char usage[] =
 	"usage: evenpost check [-c FILE] [--json] [-q]\n"
 	"\n"
-	"Reads a configuration file, and the certificates and passwords that it\n"
-	"names, and reports all errors and advice at once.\n"
+	"Reads a configuration file, and the certificates, passwords and tokens that\n"
+	"it names, and reports all errors and advice at once.\n"
 	"\n"
 	"  -c, --config FILE  the file; default " SNAPSHOT_PATH_DEFAULT "\n"
 	"      --json         the report as JSON\n"
@@ -194,28 +193,6 @@ print_text(const struct check *check, const struct report *report,
 		print_summary(report, snapshot);
 }
 
-static enum status
-check_certificates(const struct snapshot *snapshot, struct report *report)
-{
-	struct tls_tickets *tickets;
-	struct tls_set *set;
-	enum status status = tls_tickets_new(&tickets);
-
-	if (status != STATUS_OK) {
-		report_error(report, (struct place){0}, "tls", "%s",
-			     status_name(status));
-		return status;
-	}
-	status = tls_set_load(&set, snapshot, tickets, report);
-	if (status == STATUS_OK) {
-		tls_set_advise(set, snapshot, time(NULL), report);
-		tls_set_unref(set);
-	}
-	tls_tickets_free(tickets);
-	report_sort(report);
-	return status;
-}
-
 int
 command_check(int argc, char **argv)
 {
@@ -228,9 +205,7 @@ command_check(int argc, char **argv)
 	if (code >= 0)
 		return code;
 	report_init(&report, check.path);
-	status = snapshot_read(check.path, &report, &snapshot);
-	if (status == STATUS_OK)
-		status = check_certificates(snapshot, &report);
+	status = configuration_read(check.path, &report, &snapshot);
 	if (check.json)
 		print_json(&check, &report, snapshot);
 	else

@@ -1,4 +1,5 @@
 #include "app/commands.h"
+#include "app/configuration.h"
 #include "app/service.h"
 #include "config/report.h"
 
@@ -28,11 +29,13 @@ run_file(const char *path)
 	enum status status;
 
 	report_init(&report, path);
-	status = snapshot_read(path, &report, &snapshot);
+	status = configuration_read(path, &report, &snapshot);
 	print_errors(&report);
 	report_fini(&report);
-	if (status != STATUS_OK)
+	if (status != STATUS_OK) {
+		snapshot_unref(snapshot);
 		return EXIT_CONFIGURATION;
+	}
 	return service_run(snapshot, NULL, NULL);
 }
 

@@ -90,6 +90,16 @@ span_equals(struct span a, struct span b)
 	return a.length == b.length && (a.length == 0 || !memcmp(a.at, b.at, a.length));
 }
 
+/* As memcmp(); of two where one begins the other, the shorter one comes first. */
+static inline int
+span_compare(struct span a, struct span b)
+{
+	size_t shorter = a.length < b.length ? a.length : b.length;
+	int order = shorter ? memcmp(a.at, b.at, shorter) : 0;
+
+	return order ? order : (a.length > b.length) - (a.length < b.length);
+}
+
 /* ASCII letters compare without case; the program runs in the C locale. */
 static inline bool
 span_equals_nocase(struct span a, struct span b)

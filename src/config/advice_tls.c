@@ -13,12 +13,9 @@
 static void
 advise_unused(const struct section *root, struct report *report)
 {
-	if (!section_gives(root, "tls"))
-		return;
-	SECTION_EACH (root, "listeners", listener)
-		if (!section_says(listener, "tls", "off"))
-			return;
-	section_advice(root, "tls", report, "has no effect: no listener has tls");
+	if (section_gives(root, "tls") && !clients_may_have_tls(root))
+		section_advice(root, "tls", report,
+			       "has no effect: no listener has tls");
 }
 
 /* ---- listeners ---- */

@@ -10,6 +10,16 @@ pool_section_verifies_tls(const struct section *pool)
 		(section_gives(pool, "tls-ca") || section_gives(pool, "tls-name")));
 }
 
+bool
+clients_may_have_tls(const struct section *root)
+{
+	SECTION_EACH (root, "listeners", listener)
+		if (section_setting(listener, "tls")->broken ||
+		    !section_says(listener, "tls", "off"))
+			return true;
+	return !section_child(root, "listeners");
+}
+
 static bool
 is_starttls(struct span tls)
 {

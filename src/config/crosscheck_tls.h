@@ -10,6 +10,10 @@
 
 void tls_crosscheck(const struct section *root, struct report *report);
 
+/* Whether some listener has TLS; or could have, as its setting, or all of them, could
+   not be read. */
+bool clients_may_have_tls(const struct section *root);
+
 /* Whether the certificates of the pool's servers are verified. */
 bool pool_section_verifies_tls(const struct section *pool);
 

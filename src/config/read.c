@@ -133,6 +133,7 @@ read_scalar(struct reader *reader, const struct section *section,
 	if (!value)
 		return;
 	if (!read_value(reader, section, setting->key, node, value)) {
+		setting->broken = true;
 		if (setting->key->type < VALUE_SECTION)
 			fill_scalar(reader, setting);
 		return;

@@ -21,6 +21,7 @@ struct setting {
 	struct place place; /* of the key in the file; of the section where it is not
 			       there */
 	bool given;         /* in the file */
+	bool broken;        /* given, but not good: the default stands for it */
 	bool implied;       /* not given, but said by another key that is */
 	uint32_t count;     /* of values; 0: nothing by default */
 	struct setting_value *values;

@@ -7,44 +7,20 @@
 #include <assert.h>
 #include <stdlib.h>
 
-static enum status
-read_into(struct span text, struct arena *arena, struct report *report,
-	  struct snapshot **snapshot)
-{
-	struct section *root;
-	enum status status = settings_check(text, arena, report, &root);
-
-	if (status == STATUS_OK)
-		status = snapshot_build(root, snapshot);
-	if (status == STATUS_NO_MEMORY)
-		report_error(report, (struct place){0}, "", "out of memory");
-	return status;
-}
-
 enum status
 snapshot_read_text(struct span text, const char *name, struct report *report,
 		   struct snapshot **snapshot)
 {
 	struct arena arena = {0};
+	struct section *root;
 	enum status status;
 
 	report->file = name;
-	status = read_into(text, &arena, report, snapshot);
-	arena_reset(&arena);
-	return status;
-}
-
-enum status
-snapshot_read(const char *path, struct report *report, struct snapshot **snapshot)
-{
-	struct arena arena = {0};
-	struct span text;
-	enum status status;
-
-	report->file = path;
-	status = settings_load(path, &arena, report, &text);
+	status = settings_check(text, &arena, report, &root);
 	if (status == STATUS_OK)
-		status = read_into(text, &arena, report, snapshot);
+		status = snapshot_build(root, snapshot);
+	if (status == STATUS_NO_MEMORY)
+		report_error(report, (struct place){0}, "", "out of memory");
 	arena_reset(&arena);
 	return status;
 }

@@ -168,17 +168,14 @@ struct snapshot {
 	uint32_t listener_count;
 	struct pool_snapshot *pools;
 	uint32_t pool_count;
-	const struct named_file *named_files;
+	struct named_files named_files;
 };
 
 /*
- * Reads a file. On success *snapshot has one reference. Errors and advice go to the
- * report, all of them, each with its place.
+ * Reads bytes; name stands for the path in the report. On success *snapshot has one
+ * reference. Errors and advice go to the report, all of them, each with its place.
  */
 struct report;
-MUST_CHECK enum status
-snapshot_read(const char *path, struct report *report, struct snapshot **snapshot);
-/* The same from bytes; name stands for the path in the report. */
 MUST_CHECK enum status
 snapshot_read_text(struct span text, const char *name, struct report *report,
 		   struct snapshot **snapshot);

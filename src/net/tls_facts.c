@@ -45,6 +45,16 @@ common_name_copy(struct tls_facts *facts, const X509_NAME *name)
 }
 
 int64_t
+tls_certificate_begin(const X509 *certificate)
+{
+	struct tm broken_down;
+
+	if (!ASN1_TIME_to_tm(X509_get0_notBefore(certificate), &broken_down))
+		return INT64_MAX;
+	return timegm(&broken_down);
+}
+
+int64_t
 tls_certificate_end(const X509 *certificate)
 {
 	struct tm broken_down;

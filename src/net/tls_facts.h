@@ -39,8 +39,9 @@ struct tls_facts {
 
 void tls_facts_read(struct tls_facts *facts, struct ssl_st *session);
 
-/* For net alone. When a certificate ends, in seconds since 1970; 0: that cannot be
-   read, and nobody can trust it. */
+/* For net alone. When a certificate begins and ends to be valid, in seconds since 1970;
+   INT64_MAX and 0: that cannot be read, and nobody can trust it. */
+int64_t tls_certificate_begin(const struct x509_st *certificate);
 int64_t tls_certificate_end(const struct x509_st *certificate);
 
 #endif

@@ -13,8 +13,6 @@ tls_fault_set(struct tls_fault *fault, enum status status, const char *format, .
 	va_start(arguments, format);
 	vsnprintf(fault->text, sizeof(fault->text), format, arguments);
 	va_end(arguments);
-	fault->pair = 0;
-	fault->in_key = false;
 	return status;
 }
 

@@ -1,7 +1,6 @@
 /*
  * tls_fault: one line that says why certificates, keys or settings of TLS did not do,
- * with OpenSSL's reason, and which file it was. Owner: the caller's storage. Thread:
- * owner. Never allocates.
+ * with OpenSSL's reason. Owner: the caller's storage. Thread: owner. Never allocates.
  */
 #ifndef EVENPOST_NET_TLS_FAULT_H
 #define EVENPOST_NET_TLS_FAULT_H
@@ -15,9 +14,6 @@
 
 struct tls_fault {
 	char text[TLS_FAULT_MAX]; /* cut where it is longer */
-	/* Of tls_material_load() alone: */
-	size_t pair;
-	bool in_key; /* in the file of its key, not of its certificate */
 };
 
 /* Returns the status, so that a failure is said and returned in one line. */

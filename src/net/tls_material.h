@@ -1,39 +1,31 @@
 /*
- * tls_material: certificates with their chains and keys, read and checked once and
- * shared by all contexts that show them. Frozen.
+ * tls_material: certificates with their chains and keys, side by side, as contexts show
+ * them. Frozen.
  * The first pair is what a client gets that names no host, or one that nobody has. The
  * others are found by the names in their certificates (subjectAltName; without any, the
  * common name; "*." stands for one label). Pairs of the same names with keys of another
  * kind stand side by side, and the client's abilities choose between them.
- * Owner: reference-counted. Thread: any; loading reads files: the control thread's
- * work. Allocates when loaded.
+ * Owner: reference-counted. Thread: any; loading reads files. Allocates when made.
  */
 #ifndef EVENPOST_NET_TLS_MATERIAL_H
 #define EVENPOST_NET_TLS_MATERIAL_H
 
-#include "base/span.h"
-#include "net/tls_fault.h"
+#include "net/tls_pair.h"
 
-#include <stdint.h>
-
-struct ssl_ctx_st;
-struct ssl_st;
 struct tls_material;
 
-/* PEM files. They may be one and the same. */
-struct tls_files {
-	const char
-		*certificate; /* and the chain behind it, each one signed by the next */
-	const char *key;
+/* Which two cannot stand side by side: they have the same names and the same kind of
+   key. */
+struct tls_clash {
+	size_t pair, earlier;
 };
 
-/*
- * count: at least 1. Refuses what could never be served: a file that cannot be read, a
- * key that is not the certificate's, a chain out of order, a key that OpenSSL's
- * security level finds too weak. Not what has expired: most senders of mail do not
- * mind, and none of them is better off with a service that is down. See
- * tls_material_expiry().
+/* count: at least 1. References are taken. STATUS_INVALID: a clash; STATUS_NO_MEMORY.
  */
+MUST_CHECK enum status
+tls_material_make(struct tls_material **material, struct tls_pair *const *pairs,
+		  size_t count, struct tls_clash *clash);
+/* Of files that are read for this alone; the first fault is told. */
 MUST_CHECK enum status
 tls_material_load(struct tls_material **material, const struct tls_files *files,
 		  size_t count, struct tls_fault *fault);

@@ -14,7 +14,6 @@
 
 struct smarthost {
 	atomic_uint references;
-	bool is_exposed;
 	struct sasl_credentials plain;
 	struct sasl_credentials by_login;
 };
@@ -29,13 +28,14 @@ refuse(char fault[SMARTHOST_FAULT_MAX], enum status status, const char *path,
 
 /* A pipe would keep the control thread waiting. */
 static enum status
-open_file(const char *path, int *fd, struct stat *found,
-	  char fault[SMARTHOST_FAULT_MAX])
+open_file(const char *path, int *fd, char fault[SMARTHOST_FAULT_MAX])
 {
-	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (*fd < 0 || fstat(*fd, found))
+	struct stat found;
+
+	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (*fd < 0 || fstat(*fd, &found))
 		return refuse(fault, STATUS_SYSTEM, path, strerror(errno));
-	if (!S_ISREG(found->st_mode))
+	if (!S_ISREG(found.st_mode))
 		return refuse(fault, STATUS_INVALID, path, "not a file");
 	return STATUS_OK;
 }
@@ -77,10 +77,9 @@ make_credentials(struct smarthost *smarthost, struct span name, struct span pass
 }
 
 static enum status
-take_password(struct smarthost *smarthost, const struct pool_snapshot *pool,
+take_password(struct smarthost *smarthost, struct span username, const char *path,
 	      struct span password, char fault[SMARTHOST_FAULT_MAX])
 {
-	const char *path = pool->auth_password_file.at;
 	enum status status;
 
 	if (span_is_empty(password))
@@ -89,7 +88,7 @@ take_password(struct smarthost *smarthost, const struct pool_snapshot *pool,
 	if (password.length > SASL_PASSWORD_MAX)
 		return refuse(fault, STATUS_INVALID, path,
 			      "its first line is longer than a password may be");
-	status = make_credentials(smarthost, pool->auth_username, password);
+	status = make_credentials(smarthost, username, password);
 	if (status == STATUS_INVALID)
 		return refuse(fault, status, path, "no password has a NUL in it");
 	if (status != STATUS_OK)
@@ -98,39 +97,35 @@ take_password(struct smarthost *smarthost, const struct pool_snapshot *pool,
 }
 
 static enum status
-load(struct smarthost *smarthost, const struct pool_snapshot *pool, struct secret *head,
-     char fault[SMARTHOST_FAULT_MAX])
+load(struct smarthost *smarthost, struct span username, const char *path,
+     struct secret *head, char fault[SMARTHOST_FAULT_MAX])
 {
-	const char *path = pool->auth_password_file.at;
 	AUTO_CLOSE int fd = -1;
-	struct stat found;
-	enum status status = open_file(path, &fd, &found, fault);
+	enum status status = open_file(path, &fd, fault);
 	char *room;
 
 	if (status != STATUS_OK)
 		return status;
-	smarthost->is_exposed = found.st_mode & (S_IROTH | S_IWOTH);
 	if (secret_reserve(head, LINE_MAX_SIZE, &room) != STATUS_OK)
 		return refuse(fault, STATUS_NO_MEMORY, path, "out of memory");
 	if (!read_head(fd, head, room))
 		return refuse(fault, STATUS_SYSTEM, path, strerror(errno));
-	return take_password(smarthost, pool, first_line(secret_span(head)), fault);
+	return take_password(smarthost, username, path, first_line(secret_span(head)),
+			     fault);
 }
 
 enum status
-smarthost_load(struct smarthost **smarthost, const struct pool_snapshot *pool,
+smarthost_load(struct smarthost **smarthost, struct span username, const char *path,
 	       char fault[SMARTHOST_FAULT_MAX])
 {
 	struct smarthost *made = calloc(1, sizeof(*made));
 	struct secret head = {0};
 	enum status status;
 
-	assert(!span_is_empty(pool->auth_password_file));
 	if (!made)
-		return refuse(fault, STATUS_NO_MEMORY, pool->auth_password_file.at,
-			      "out of memory");
+		return refuse(fault, STATUS_NO_MEMORY, path, "out of memory");
 	atomic_init(&made->references, 1);
-	status = load(made, pool, &head, fault);
+	status = load(made, username, path, &head, fault);
 	secret_clear(&head);
 	if (status == STATUS_OK)
 		*smarthost = made;
@@ -161,12 +156,6 @@ smarthost_unref(struct smarthost *smarthost)
 	sasl_credentials_clear(&smarthost->plain);
 	sasl_credentials_clear(&smarthost->by_login);
 	free(smarthost);
-}
-
-bool
-smarthost_is_exposed(const struct smarthost *smarthost)
-{
-	return smarthost->is_exposed;
 }
 
 const struct sasl_credentials *

@@ -8,7 +8,7 @@
 #ifndef EVENPOST_PROXY_SMARTHOST_H
 #define EVENPOST_PROXY_SMARTHOST_H
 
-#include "config/snapshot.h"
+#include "base/status.h"
 #include "smtp/sasl.h"
 
 struct smarthost;
@@ -17,19 +17,16 @@ struct smarthost;
 #define SMARTHOST_FAULT_MAX 512
 
 /*
- * Of a pool that has one. The password is the first line of its file without its end.
- * STATUS_INVALID, STATUS_NO_MEMORY, STATUS_SYSTEM: fault says why, and has nothing of
- * what is in the file.
+ * The password is the first line of its file without its end. username: one that
+ * sasl_name_is_valid(). STATUS_INVALID, STATUS_NO_MEMORY, STATUS_SYSTEM: fault says
+ * why, and has nothing of what is in the file.
  */
 MUST_CHECK enum status
-smarthost_load(struct smarthost **smarthost, const struct pool_snapshot *pool,
+smarthost_load(struct smarthost **smarthost, struct span username, const char *path,
 	       char fault[SMARTHOST_FAULT_MAX]);
 struct smarthost *smarthost_ref(struct smarthost *smarthost);
 /* NULL is ignored. */
 void smarthost_unref(struct smarthost *smarthost);
-
-/* Whether more than its owner and a group of his could read the file. */
-bool smarthost_is_exposed(const struct smarthost *smarthost);
 
 /*
  * For a server that offers these mechanisms: PLAIN, else LOGIN; NULL: it has neither.

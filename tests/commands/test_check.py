@@ -34,6 +34,40 @@ pools: {{p: {{servers: {{s: 10.0.0.1:25}}}}}}
 """
 
 
+# {0}: a folder.
+BAD_FILES = """\
+admin: {{http: 127.0.0.1:0, token-file: {0}/token}}
+tls:
+  certificates:
+    - certificate: {0}/none.pem
+      key: {0}/none.key
+    - {{certificate: {0}/certificate.pem, key: {0}/empty}}
+  ticket-keys: {0}/empty
+listeners:
+  in: {{bind: 127.0.0.1:0, tls: offer, pool: p,
+    client-certificates: {{verify: optional, ca: {0}/empty}}}}
+pools:
+  p:
+    servers: {{s: 10.0.0.1:25}}
+    tls: verify
+    tls-ca: {0}/none.ca
+    tls-name: s.example
+    auth: {{username: u, password-file: {0}/empty}}
+"""
+NO_CERTIFICATE = "no certificate in PEM form in it"
+FAULTS_OF_FILES = [
+    "1:40: admin.token-file: {0}/token: No such file or directory",
+    "4:20: tls.certificates[0].certificate: {0}/none.pem: No such file or directory",
+    "5:12: tls.certificates[0].key: {0}/none.key: No such file or directory",
+    "6:{1}: tls.certificates[1].key: {0}/empty: no private key in PEM form in it: "
+    "unsupported",
+    "7:16: tls.ticket-keys: {0}/empty: wanted 1 to 8 keys of 80 bytes each",
+    "10:49: listeners.in.client-certificates.ca: {0}/empty: " + NO_CERTIFICATE,
+    "15:13: pools.p.tls-ca: {0}/none.ca: No such file or directory",
+    "17:40: pools.p.auth.password-file: {0}/empty: there is no password in its first line",
+]
+
+
 def evenpost(*arguments):
     return subprocess.run(
         [built_program("evenpost"), *arguments], capture_output=True, text=True, timeout=30
@@ -99,6 +133,84 @@ def test_files_that_are_no_certificates(write, scratch):
         f"{path}:3:20: tls.certificates[0].certificate: "
         f"{scratch}/none.pem: No such file or directory"
     )
+
+
+@pytest.fixture
+def bad_files(write, scratch):
+    """Makes the configuration whose files are bad; its path, and what is said of it."""
+
+    def make(more=""):
+        make_certificate(scratch, "mx.example.com")
+        (scratch / "empty").touch(0o600)
+        path = write(BAD_FILES.format(scratch) + more)
+        column = len(f"    - {{certificate: {scratch}/certificate.pem, key: ") + 1
+        return path, [f"{path}:{line.format(scratch, column)}" for line in FAULTS_OF_FILES]
+
+    return make
+
+
+def test_all_bad_files_at_once(bad_files):
+    path, faults = bad_files()
+    answer = evenpost("check", "-q", "-c", path)
+    assert answer.returncode == 78
+    assert answer.stdout.splitlines() == faults
+
+
+def test_bad_files_beside_other_errors(bad_files):
+    path, faults = bad_files("    wieght: 3\n    retry: {attempts: many}\n")
+    answer = evenpost("check", "-q", "-c", path)
+    assert answer.returncode == 78
+    said = answer.stdout.splitlines()
+    assert said[: len(faults)] == faults
+    assert said[len(faults)].startswith(f"{path}:18:5: pools.p.wieght: ")
+    assert said[len(faults) + 1].startswith(f"{path}:19:23: pools.p.retry.attempts: ")
+    assert len(said) == len(faults) + 2
+
+
+def test_bad_files_and_no_listener(write, scratch):
+    """Whether anybody uses them cannot be known: they are looked at."""
+    tls = f"tls: {{certificates: {{certificate: {scratch}/none, key: {scratch}/none}}}}\n"
+    path = write(tls + "pools: {p: {servers: {s: 10.0.0.1:25}}}\n")
+    answer = evenpost("check", "-c", path)
+    assert [line.split(": ")[1] for line in answer.stdout.splitlines()[:2]] == [
+        "listeners",
+        "tls.certificates[0].certificate",
+    ]
+    assert "2 errors, 1 piece of advice" in answer.stdout
+
+
+@pytest.mark.parametrize("more", ["", "wrong: 1\n"], ids=["files", "files and the rest"])
+def test_run_refuses_what_check_refuses(bad_files, more):
+    path, _ = bad_files(more)
+    check = evenpost("check", "-q", "-c", path)
+    run = evenpost("run", "-c", path)
+    assert (check.returncode, run.returncode) == (78, 78)
+    assert run.stderr == check.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [(b"", "there is no token"), (b"two words\n", "there is no token"), (b"good\n", None)],
+    ids=["empty", "two words", "good"],
+)
+def test_a_token(write, scratch, text, says):
+    token = scratch / "token"
+    token.write_bytes(text)
+    token.chmod(0o600)
+    path = write(GOOD + f"admin: {{http: 127.0.0.1:0, token-file: {token}}}\n")
+    answer = evenpost("check", "-q", "-c", path)
+    assert answer.returncode == (78 if says else 0)
+    where = f"{path}:3:40: admin.token-file: {token}: "
+    assert answer.stdout.startswith(where + says if says else "")
+    assert len(answer.stdout.splitlines()) == (1 if says else 0)
+
+
+def test_a_token_that_nobody_wants(write, scratch):
+    answer = evenpost(
+        "check", "-c", write(GOOD + f"admin: {{token-file: {scratch}/none}}\n")
+    )
+    assert answer.returncode == 0
+    assert 'admin.token-file: advice: has no effect without "http"' in answer.stdout
 
 
 def test_json(write):

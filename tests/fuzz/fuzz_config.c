@@ -1,7 +1,8 @@
-/* Whatever is read without errors is printed as something that is read without errors.
- */
+/* Whatever is read without errors is printed as something that is read without errors;
+   what has errors may still name files. */
 #include "config/check.h"
 #include "config/dump.h"
+#include "config/named_files.h"
 
 #include <assert.h>
 
@@ -21,7 +22,8 @@ static char *
 read_text(struct span text, size_t *length)
 {
 	struct arena arena = {0};
-	struct section *root;
+	struct section *root = NULL;
+	struct named_files files;
 	struct report report;
 	char *dump = NULL;
 
@@ -34,6 +36,8 @@ read_text(struct span text, size_t *length)
 		json_decref(values);
 		fclose(out);
 	}
+	if (root)
+		assert(named_files_collect(root, &arena, &files) == STATUS_OK);
 	report_fini(&report);
 	arena_reset(&arena);
 	return dump;

@@ -1,5 +1,6 @@
 """Certificates that change while evenpost runs, and those that it does not start with."""
 
+import json
 import os
 import re
 import signal
@@ -114,10 +115,13 @@ def test_no_start_without_its_files(scripted_servers, scratch):
     )
     evenpost.start(ready=False)
     assert evenpost.program.process.wait(LIMIT) == 78
-    (line,) = evenpost.log_events("tls", level="error")
-    assert line["why"] == (
-        f"tls.certificates[0].certificate: {missing}: No such file or directory"
-    )
+    text = evenpost.file.read_text()
+    before = text[: text.index(json.dumps(missing))]
+    line, column = before.count("\n") + 1, len(before) - before.rindex("\n")
+    assert evenpost.program.log().splitlines() == [
+        f"{evenpost.file}:{line}:{column}: tls.certificates[0].certificate: "
+        f"{missing}: No such file or directory"
+    ]
 
 
 def replace(pair, by):

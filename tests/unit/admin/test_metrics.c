@@ -1,7 +1,6 @@
 #include "scene.h"
 
 #include "admin/metrics.h"
-#include "config/report.h"
 #include "net/pki.h"
 
 #include <inttypes.h>
@@ -174,7 +173,7 @@ test_certificates(void **state)
 	struct tls_files second = pki_files("expired");
 	struct tls_tickets *tickets;
 	struct scene scene;
-	struct report report;
+	struct tls_refusals refusals;
 	char text[1024];
 	char *page;
 
@@ -182,10 +181,12 @@ test_certificates(void **state)
 	snprintf(text, sizeof(text), head, first.certificate, first.key,
 		 second.certificate, second.key);
 	scene_open(&scene, text);
-	report_init(&report, "scene");
+	assert_int_equal(
+		tls_refusals_init(&refusals, &scene.proxy.snapshot->named_files),
+		STATUS_OK);
 	assert_int_equal(tls_tickets_new(&tickets), STATUS_OK);
 	assert_int_equal(
-		tls_set_load(&scene.view.tls, scene.proxy.snapshot, tickets, &report),
+		tls_set_load(&scene.view.tls, scene.proxy.snapshot, tickets, &refusals),
 		STATUS_OK);
 	page = print_page(&scene);
 	snprintf(text, sizeof(text),
@@ -197,7 +198,7 @@ test_certificates(void **state)
 		 pki_end_of_expired());
 	assert_true(has_line(page, text));
 	free(page);
-	report_fini(&report);
+	tls_refusals_fini(&refusals);
 	tls_set_unref(scene.view.tls);
 	tls_tickets_free(tickets);
 	scene_close(&scene);

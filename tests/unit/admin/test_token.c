@@ -81,7 +81,9 @@ test_no_file(void **state)
 
 	(void)state;
 	assert_int_equal(token_read(&token, "/nonexistent/token"), STATUS_NOT_FOUND);
+	assert_string_equal(token_fault(STATUS_NOT_FOUND), "No such file or directory");
 	assert_int_equal(token_read(&token, "/tmp"), STATUS_SYSTEM);
+	assert_string_equal(token_fault(STATUS_SYSTEM), "Is a directory");
 }
 
 static const struct {

@@ -21,6 +21,12 @@
 	"listeners: {in: {bind: 127.0.0.1:26, pool: p, tls: offer}}\n"                 \
 	"pools: {p: {servers: {s: h.example:25}}}\n"
 
+#define TEXT_WITH_PASSWORD                                                             \
+	"tls: {certificates: [{certificate: %s, key: %s}]}\n"                          \
+	"listeners: {in: {bind: 127.0.0.1:26, pool: p, tls: offer}}\n"                 \
+	"pools: {p: {servers: {s: h.example:25},\n"                                    \
+	"  auth: {username: u, password-file: %s}}}\n"
+
 struct scene {
 	struct loop loop;
 	struct snapshot *snapshot;
@@ -92,14 +98,11 @@ changed(struct tls_set *set, void *with)
 }
 
 static void
-read_snapshot(struct scene *scene, const char *ticket_keys)
+read_snapshot(struct scene *scene, const char *text)
 {
 	struct report report;
-	char text[1024];
 	enum status status;
 
-	snprintf(text, sizeof(text), TEXT, pki_path("live.pem"), pki_path("live.key"),
-		 *ticket_keys ? ", ticket-keys: " : "", ticket_keys);
 	report_init(&report, "");
 	status = snapshot_read_text(span_from_string(text), "", &report,
 				    &scene->snapshot);
@@ -108,18 +111,40 @@ read_snapshot(struct scene *scene, const char *ticket_keys)
 }
 
 static enum status
-scene_open(struct scene *scene, const char *ticket_keys)
+scene_open_with(struct scene *scene, const char *text)
 {
 	enum status status;
 
 	*scene = (struct scene){0};
 	forget_lines();
 	assert_int_equal(loop_open(&scene->loop), STATUS_OK);
-	read_snapshot(scene, ticket_keys);
+	read_snapshot(scene, text);
 	status = certificates_open(&scene->certificates, &scene->loop, scene->snapshot);
 	if (status == STATUS_OK)
 		certificates_watch(scene->certificates, changed, scene);
 	return status;
+}
+
+/* One certificate. */
+static enum status
+scene_open(struct scene *scene, const char *ticket_keys)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), TEXT, pki_path("live.pem"), pki_path("live.key"),
+		 *ticket_keys ? ", ticket-keys: " : "", ticket_keys);
+	return scene_open_with(scene, text);
+}
+
+/* A certificate, and the password of a pool. */
+static enum status
+scene_open_with_password(struct scene *scene)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), TEXT_WITH_PASSWORD, pki_path("live.pem"),
+		 pki_path("live.key"), pki_path("live.word"));
+	return scene_open_with(scene, text);
 }
 
 static void
@@ -287,6 +312,102 @@ a_fault_at_the_start_is_told(void **state)
 	scene_close(&scene);
 }
 
+/* What is refused now, each with a line of its own; the caller frees it. */
+static char *
+print_refusals(const struct scene *scene)
+{
+	char *text = NULL;
+	size_t length = 0;
+	FILE *out = open_memstream(&text, &length);
+	struct refused_file refused;
+	uint32_t at = 0;
+
+	while (tls_refusals_next(certificates_refusals(scene->certificates), &at,
+				 &refused))
+		fprintf(out, "%s: %s\n", refused.name->setting, refused.why);
+	fclose(out);
+	return text;
+}
+
+static void
+assert_refused(const struct scene *scene, const char *wanted)
+{
+	char *refused = print_refusals(scene);
+
+	assert_string_equal(refused, wanted);
+	free(refused);
+}
+
+static void
+a_bad_password_holds_up_no_certificate(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	serve("mx");
+	point("live.word", "word");
+	assert_int_equal(scene_open_with_password(&scene), STATUS_OK);
+	serve("expired");
+	point("live.word", "empty.pem");
+	for (int i = 0; i < 4; i++)
+		look(&scene);
+	assert_int_equal(scene.changes, 1);
+	assert_int_equal(scene.expiry, pki_end_of_expired());
+	assert_int_equal(count_lines("level=error event=tls"), 2);
+	assert_refused(&scene,
+		       "pools.p.auth.password-file: there is no password in its "
+		       "first line\n");
+	point("live.word", "word");
+	look(&scene);
+	look(&scene);
+	assert_int_equal(scene.changes, 2);
+	assert_refused(&scene, "");
+	scene_close(&scene);
+}
+
+static void
+a_bad_certificate_holds_up_no_password(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	serve("mx");
+	point("live.word", "word");
+	assert_int_equal(scene_open_with_password(&scene), STATUS_OK);
+	point("live.key", "second.key");
+	pki_write("word.new", "new\n", 4);
+	point("live.word", "word.new");
+	look(&scene);
+	look(&scene);
+	assert_int_equal(scene.changes, 1);
+	assert_int_equal(scene.expiry, pki_end());
+	assert_int_equal(count_lines("tls.certificates[0].key: "), 1);
+	look(&scene);
+	assert_int_equal(scene.changes, 1);
+	scene_close(&scene);
+}
+
+/* One that never stands still keeps nobody waiting. */
+static void
+each_is_waited_for_by_itself(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	serve("mx");
+	point("live.word", "word");
+	assert_int_equal(scene_open_with_password(&scene), STATUS_OK);
+	serve("expired");
+	for (int i = 0; i < 2; i++) {
+		point("live.word", i ? "word" : "empty.pem");
+		look(&scene);
+	}
+	assert_int_equal(scene.changes, 1);
+	assert_int_equal(scene.expiry, pki_end_of_expired());
+	assert_refused(&scene, "");
+	scene_close(&scene);
+}
+
 /* ---- session tickets ---- */
 
 /* The name of the key that seals. */
@@ -353,6 +474,16 @@ keys_of_tickets_come_from_their_file(void **state)
 	scene_close(&scene);
 }
 
+static int
+open_files(void **state)
+{
+	int failed = pki_open(state);
+
+	if (!failed)
+		pki_write("word", "secret\n", 7);
+	return failed;
+}
+
 int
 main(void)
 {
@@ -364,10 +495,14 @@ main(void)
 		cmocka_unit_test(who_says_so_is_believed_at_once),
 		cmocka_unit_test(an_end_is_told_once_a_day),
 		cmocka_unit_test(a_fault_at_the_start_is_told),
+		cmocka_unit_test(a_bad_password_holds_up_no_certificate),
+		cmocka_unit_test(a_bad_certificate_holds_up_no_password),
+		cmocka_unit_test(each_is_waited_for_by_itself),
 		cmocka_unit_test(keys_of_tickets_rotate),
 		cmocka_unit_test(keys_of_tickets_come_from_their_file),
 	};
 
 	log_set_sink(keep_line);
-	return cmocka_run_group_tests_name("certificates", tests, pki_open, pki_close);
+	return cmocka_run_group_tests_name("certificates", tests, open_files,
+					   pki_close);
 }

@@ -753,6 +753,12 @@ static const struct row {
 	 "listeners: {in: {bind: 127.0.0.1:25, add-received: never, pool: p}}\n",
 	 "2:52: listeners.in.add-received: advice: has no effect: pool p has identity: "
 	 "header\n"},
+	{"TLS that may have been meant",
+	 POOLS "tls: {ticket-keys: /t}\n"
+	       "listeners: {in: {bind: 127.0.0.1:25, "
+	       "tls: ofer, pool: p}}\n",
+	 "3:43: listeners.in.tls: \"ofer\" is not off, offer, require or implicit; did "
+	 "you mean \"offer\"?\n"},
 	{"a token for nothing", LISTENERS POOLS "admin: {token-file: /t}\n",
 	 "3:21: admin.token-file: advice: has no effect without \"http\"\n"},
 };
@@ -799,8 +805,26 @@ test_row(void **state)
 	arena_reset(&arena);
 }
 
+static void
+test_no_file(void **state)
+{
+	struct arena arena = {0};
+	struct report report;
+	struct span text;
+
+	(void)state;
+	report_init(&report, "/nonexistent/file");
+	assert_int_equal(settings_load("/nonexistent/file", &arena, &report, &text),
+			 STATUS_INVALID);
+	assert_string_equal(report.entries[0].message, "No such file or directory");
+	report_fini(&report);
+	arena_reset(&arena);
+}
+
 int
 main(void)
 {
-	return ROWS_RUN(rows, test_row);
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_no_file)};
+
+	return ROWS_RUN(rows, test_row) + cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -333,38 +333,6 @@ test_listener_auth(void **state)
 	snapshot_unref(snapshot);
 }
 
-static const struct place_row {
-	const char *name; /* the setting */
-	struct place place;
-} places[] = {
-	{"tls.certificates[0].certificate", {1, 36}},
-	{"tls.certificates[1].key", {2, 26}},
-	{"listeners.in.client-certificates.ca", {5, 44}},
-	{"pools.p.tls-ca", {3, 49}},
-	{"pools.p.tls-key", {0, 0}},
-	{"pools.p.tls-name", {0, 0}},
-	{"pools.p.auth.password-file", {4, 61}},
-	{"admin.socket", {0, 0}}, /* by default */
-};
-
-static void
-test_place(void **state)
-{
-	const struct place_row *row = *state;
-	struct snapshot *snapshot = read_text(
-		"tls: {certificates: [{certificate: /c, key: /k},\n"
-		"  {certificate: /d, key: /e}]}\n"
-		"pools: {p: {servers: {s: h.example:25}, tls-ca: /a, tls: verify,\n"
-		"  tls-name: hub.example, auth: {username: u, password-file: /p}}}\n"
-		"listeners: {in: {client-certificates: {ca: /a, verify: optional},\n"
-		"  bind: 127.0.0.1:26, pool: p, tls: offer}}\n");
-	struct place place = named_files_place(snapshot->named_files, row->name);
-
-	assert_int_equal(place.line, row->place.line);
-	assert_int_equal(place.column, row->place.column);
-	snapshot_unref(snapshot);
-}
-
 static const struct pool_tls_row {
 	const char *name; /* as the file says it */
 	enum pool_tls tls;
@@ -580,20 +548,6 @@ test_errors(void **state)
 	report_fini(&report);
 }
 
-static void
-test_no_file(void **state)
-{
-	struct snapshot *snapshot = NULL;
-	struct report report;
-
-	(void)state;
-	report_init(&report, "/nonexistent/file");
-	assert_int_equal(snapshot_read("/nonexistent/file", &report, &snapshot),
-			 STATUS_INVALID);
-	assert_string_equal(report.entries[0].message, "No such file or directory");
-	report_fini(&report);
-}
-
 int
 main(void)
 {
@@ -610,13 +564,12 @@ main(void)
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_no_file),
 	};
 
 	return ROWS_RUN(rows, test_row) + ROWS_RUN(identities, test_identity) +
 	       ROWS_RUN(listener_tls, test_listener_tls) +
 	       ROWS_RUN(listener_auth, test_listener_auth) +
-	       ROWS_RUN(places, test_place) + ROWS_RUN(pool_tls, test_pool_tls) +
+	       ROWS_RUN(pool_tls, test_pool_tls) +
 	       ROWS_RUN(connections, test_connection) +
 	       cmocka_run_group_tests(tests, NULL, NULL);
 }

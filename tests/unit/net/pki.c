@@ -5,12 +5,15 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 /* Days from now. */
 #define END 100
 #define END_OF_EXPIRED (-1)
+#define BEGIN (-10)
+#define BEGIN_OF_FUTURE 20
 
 enum kind { P256, RSA_2048, RSA_1024 };
 
@@ -23,6 +26,7 @@ struct order {
 	int end; /* days */
 	bool authority;
 	const char *chain[3]; /* what stands behind it in the file */
+	int begin;            /* days; 0: BEGIN */
 };
 
 static const struct order orders[] = {
@@ -47,6 +51,15 @@ static const struct order orders[] = {
 	 false,
 	 {"ca", "middle"}},
 	{"weak", "ca", "weak.test", "DNS:weak.test", RSA_1024, END},
+	{"future",
+	 "ca",
+	 "future",
+	 "DNS:future.test",
+	 P256,
+	 END,
+	 false,
+	 {NULL},
+	 BEGIN_OF_FUTURE},
 	{"client", "ca", "client", NULL, P256, END},
 	{"stranger", "other-ca", "stranger", NULL, P256, END},
 };
@@ -100,6 +113,12 @@ int64_t
 pki_end_of_expired(void)
 {
 	return pki.now + END_OF_EXPIRED * 86400;
+}
+
+int64_t
+pki_begin_of_future(void)
+{
+	return pki.now + BEGIN_OF_FUTURE * 86400;
 }
 
 static FILE *
@@ -161,7 +180,8 @@ make(size_t at)
 	pki.keys[at] = key;
 	X509_set_version(certificate, X509_VERSION_3);
 	ASN1_INTEGER_set(X509_get_serialNumber(certificate), (long)at + 1);
-	ASN1_TIME_adj(X509_getm_notBefore(certificate), pki.now, -10, 0);
+	ASN1_TIME_adj(X509_getm_notBefore(certificate), pki.now,
+		      order->begin ? order->begin : BEGIN, 0);
 	ASN1_TIME_adj(X509_getm_notAfter(certificate), pki.now, order->end, 0);
 	X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8,
 				   (const unsigned char *)"Test", -1, -1, 0);
@@ -193,6 +213,7 @@ save(size_t at)
 			       pki.certificates[find(orders[at].chain[i])]);
 	PEM_write_PrivateKey(key, pki.keys[at], NULL, NULL, 0, NULL, NULL);
 	fclose(certificate);
+	assert(fchmod(fileno(key), 0600) == 0);
 	fclose(key);
 }
 

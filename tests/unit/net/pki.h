@@ -10,12 +10,14 @@
  *   plain               no alternative names: the common name is plain.test
  *   address             127.0.0.1
  *   expired, self       mx.test, of the past; and signed by itself
+ *   future              future.test, not valid yet
  *   cut, disorder       mx.test without, and in front of, a wrong chain
  *   weak                an RSA key of 1024 bits
  *   client, stranger    of a client: CN=client, and of other-ca: CN=stranger
  *
- * NAME.pem has the certificate and NAME.key the key. "encrypted.key" wants a password,
- * "garbage.pem" and "empty.pem" are what they say. Owner: the test program.
+ * NAME.pem has the certificate and NAME.key the key, for its owner alone.
+ * "encrypted.key" wants a password, "garbage.pem" and "empty.pem" are what they say.
+ * Owner: the test program.
  */
 #ifndef EVENPOST_TESTS_PKI_H
 #define EVENPOST_TESTS_PKI_H
@@ -32,6 +34,8 @@ struct tls_files pki_files(const char *name);
 /* Seconds since 1970: when all end that have not expired; and when "expired" did. */
 int64_t pki_end(void);
 int64_t pki_end_of_expired(void);
+/* When "future" will be valid. */
+int64_t pki_begin_of_future(void);
 
 /* A file with these bytes. */
 void pki_write(const char *file, const void *bytes, size_t size);

@@ -1,67 +1,10 @@
-/* Certificates, keys and authorities: what is loaded, and how a refusal reads. */
+/* Pairs side by side, and authorities: what is loaded, and how a refusal reads. */
 #include "../rows.h"
 #include "net/tls_authorities.h"
 #include "net/tls_material.h"
 #include "pki.h"
 
 #include <string.h>
-
-struct row {
-	const char *name;
-	const char *certificate;
-	const char *key;
-	enum status expected;
-	const char *says; /* behind the folder; NULL: it is loaded */
-	bool in_key;
-};
-
-static const struct row rows[] = {
-	{"RSA with its chain", "mx.pem", "mx.key", STATUS_OK, NULL},
-	{"P-256", "mx-p256.pem", "mx-p256.key", STATUS_OK, NULL},
-	{"without its chain", "cut.pem", "cut.key", STATUS_OK, NULL},
-	{"expired: the owner decides", "expired.pem", "expired.key", STATUS_OK, NULL},
-	{"no such certificate", "nowhere.pem", "mx.key", STATUS_NOT_FOUND,
-	 "nowhere.pem: No such file or directory"},
-	{"no such key", "mx.pem", "nowhere.key", STATUS_NOT_FOUND,
-	 "nowhere.key: No such file or directory", true},
-	{"a folder", "", "mx.key", STATUS_SYSTEM, ": Is a directory"},
-	{"an empty file", "empty.pem", "mx.key", STATUS_INVALID,
-	 "empty.pem: no certificate in PEM form in it"},
-	{"garbage", "garbage.pem", "mx.key", STATUS_INVALID,
-	 "garbage.pem: certificate 1 cannot be read"},
-	{"a key for a certificate", "mx.key", "mx.key", STATUS_INVALID,
-	 "mx.key: no certificate in PEM form in it"},
-	{"a certificate for a key", "mx.pem", "mx.pem", STATUS_INVALID,
-	 "mx.pem: no private key in PEM form in it", true},
-	{"the key of another", "cut.pem", "mx-p256.key", STATUS_INVALID,
-	 "mx-p256.key: not the key of the certificate in ", true},
-	{"a key of another kind", "mx.pem", "mx-p256.key", STATUS_INVALID,
-	 ": different key types", true},
-	{"a key behind a password", "mx-p256.pem", "encrypted.key", STATUS_INVALID,
-	 "encrypted.key: the key is protected by a password; store it without one",
-	 true},
-	{"a chain out of order", "disorder.pem", "disorder.key", STATUS_INVALID,
-	 "disorder.pem: certificate 1 is not signed by certificate 2"},
-	{"too weak a key", "weak.pem", "weak.key", STATUS_INVALID,
-	 "weak.pem: ee key too small"},
-};
-
-static void
-loads(void **state)
-{
-	const struct row *row = *state;
-	const struct tls_files files = {pki_path(row->certificate), pki_path(row->key)};
-	struct tls_material *material = NULL;
-	struct tls_fault fault = {""};
-
-	assert_int_equal(tls_material_load(&material, &files, 1, &fault),
-			 row->expected);
-	if (row->says && !strstr(fault.text, row->says))
-		fail_msg("said: %s", fault.text);
-	assert_int_equal(fault.in_key, row->in_key);
-	assert_true(row->says ? !material : material != NULL);
-	tls_material_unref(material);
-}
 
 static void
 the_earliest_end_is_known(void **state)
@@ -90,10 +33,36 @@ the_same_twice_is_refused(void **state)
 	(void)state;
 	assert_int_equal(tls_material_load(&material, files, 3, &fault),
 			 STATUS_INVALID);
-	assert_int_equal(fault.pair, 2);
 	assert_non_null(strstr(fault.text, "cut.pem: "));
 	assert_non_null(strstr(fault.text, "mx-p256.pem has the same names and the "
 					   "same kind of key"));
+}
+
+static void
+a_clash_says_who_it_is(void **state)
+{
+	static const char *const names[] = {"mx", "wild", "mx-p256", "cut"};
+	struct tls_pair *pairs[4];
+	struct tls_material *material = NULL;
+	struct tls_clash clash;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		const struct tls_files files = pki_files(names[i]);
+		struct tls_pair_faults faults;
+
+		assert_int_equal(tls_pair_load(&pairs[i], &files, &faults), STATUS_OK);
+	}
+	assert_int_equal(tls_material_make(&material, pairs, 4, &clash),
+			 STATUS_INVALID);
+	assert_int_equal(clash.pair, 3);
+	assert_int_equal(clash.earlier, 2);
+	assert_int_equal(tls_material_make(&material, pairs, 3, &clash), STATUS_OK);
+	for (int i = 0; i < 4; i++)
+		tls_pair_unref(pairs[i]);
+	assert_int_equal(tls_material_count(material), 3);
+	assert_int_equal(tls_material_expiry(material, 2), pki_end());
+	tls_material_unref(material);
 }
 
 static void
@@ -170,17 +139,12 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_earliest_end_is_known),
 		cmocka_unit_test(the_same_twice_is_refused),
+		cmocka_unit_test(a_clash_says_who_it_is),
 		cmocka_unit_test(references_keep_it),
 		cmocka_unit_test(authorities_are_told_apart_by_digest),
 		cmocka_unit_test(authorities_without_a_certificate_are_refused),
 		cmocka_unit_test(the_system_has_authorities),
 	};
-	int failed;
 
-	if (pki_open(NULL) != 0)
-		return 1;
-	failed = ROWS_RUN(rows, loads) +
-		 cmocka_run_group_tests_name("tls material", tests, NULL, NULL);
-	pki_close(NULL);
-	return failed;
+	return cmocka_run_group_tests_name("tls material", tests, pki_open, pki_close);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define DAY 86400
 
@@ -56,31 +57,41 @@ read_snapshot(const char *text)
 	return snapshot;
 }
 
-/* What is said, in the order of the lines; the caller frees it. */
+/* What is said of the files, at the place of each; the caller frees it. */
 static char *
-print_report(struct report *report)
+print_refusals(const struct tls_refusals *refusals)
 {
 	char *text = NULL;
 	size_t length = 0;
 	FILE *out = open_memstream(&text, &length);
+	struct refused_file refused;
+	uint32_t at = 0;
 
 	assert_non_null(out);
-	report_sort(report);
-	for (uint32_t i = 0; i < report->count; i++)
-		report_print_entry(report, &report->entries[i], out);
+	while (tls_refusals_next(refusals, &at, &refused))
+		fprintf(out, "%u:%u: %s: %s: %s\n", refused.name->place.line,
+			refused.name->place.column, refused.name->setting,
+			refused.name->path, refused.why);
 	fclose(out);
 	return text;
 }
 
 static void
-assert_said(struct report *report, const char *expected)
+assert_said(const struct tls_refusals *refusals, const char *expected)
 {
-	char *said = print_report(report);
+	char *said = print_refusals(refusals);
 	char *wanted = expand(expected);
 
 	assert_string_equal(said, wanted);
 	free(wanted);
 	free(said);
+}
+
+static void
+make_refusals(struct tls_refusals *refusals, const struct snapshot *snapshot)
+{
+	assert_int_equal(tls_refusals_init(refusals, &snapshot->named_files),
+			 STATUS_OK);
 }
 
 static struct tls_tickets *
@@ -97,12 +108,12 @@ static struct tls_set *
 load(const struct snapshot *snapshot, struct tls_tickets *tickets)
 {
 	struct tls_set *set = NULL;
-	struct report report;
+	struct tls_refusals refusals;
 
-	report_init(&report, "f");
-	if (tls_set_load(&set, snapshot, tickets, &report) != STATUS_OK)
-		fail_msg("%s", report.entries[0].message);
-	report_fini(&report);
+	make_refusals(&refusals, snapshot);
+	if (tls_set_load(&set, snapshot, tickets, &refusals) != STATUS_OK)
+		fail_msg("%s", print_refusals(&refusals));
+	tls_refusals_fini(&refusals);
 	return set;
 }
 
@@ -142,47 +153,47 @@ static const struct row {
 	{"no password",
 	 CLEAR "pools: {p: {servers: {s: h.example:25},\n"
 	       "  auth: {username: u, password-file: $empty.pem}}}\n",
-	 "f:3:38: pools.p.auth.password-file: $empty.pem: there is no password in its "
+	 "3:38: pools.p.auth.password-file: $empty.pem: there is no password in its "
 	 "first line\n"},
 	{"no certificate",
 	 "tls: {certificates: [{certificate: $nowhere.pem, key: $mx.key}]}\n" OFFER
 		 POOL,
-	 "f:1:36: tls.certificates[0].certificate: $nowhere.pem: No such file or "
+	 "1:36: tls.certificates[0].certificate: $nowhere.pem: No such file or "
 	 "directory\n"},
 	{"no key",
 	 "tls: {certificates: [" PAIR(
 		 "mx") ",\n"
 		       "  {certificate: $second.pem,\n   key: $nowhere.key}]}\n" OFFER
 			       POOL,
-	 "f:3:9: tls.certificates[1].key: $nowhere.key: No such file or directory\n"},
+	 "3:9: tls.certificates[1].key: $nowhere.key: No such file or directory\n"},
 	{"the key of another",
 	 "tls: {certificates: [{certificate: $mx-p256.pem,\n"
 	 "  key: $second.key}]}\n" OFFER POOL,
-	 "f:2:8: tls.certificates[0].key: $second.key: not the key of the certificate "
+	 "2:8: tls.certificates[0].key: $second.key: not the key of the certificate "
 	 "in $mx-p256.pem: key values mismatch\n"},
 	{"the same twice",
 	 "tls: {certificates: [" PAIR("mx") ", " PAIR(
 		 "second") ",\n"
 			   "  {certificate: $second.pem, key: $second.key}]}\n" OFFER
 				   POOL,
-	 "f:2:17: tls.certificates[2].certificate: $second.pem: $second.pem has the "
+	 "2:17: tls.certificates[2].certificate: $second.pem: $second.pem has the "
 	 "same names and the same kind of key\n"},
 	{"no keys of tickets",
 	 "tls: {certificates: [" PAIR("mx") "],\n"
 					    "  ticket-keys: $empty.pem}\n" OFFER POOL,
-	 "f:2:16: tls.ticket-keys: $empty.pem: wanted 1 to 8 keys of 80 bytes each\n"},
+	 "2:16: tls.ticket-keys: $empty.pem: wanted 1 to 8 keys of 80 bytes each\n"},
 	{"no authority of clients", MX ASKING "empty.pem}}}\n" POOL,
-	 "f:3:47: listeners.in.client-certificates.ca: $empty.pem: no certificate in "
+	 "3:47: listeners.in.client-certificates.ca: $empty.pem: no certificate in "
 	 "PEM form in it\n"},
 	{"no authority of servers", CLEAR VERIFY "tls-ca: $nowhere.pem}}\n",
-	 "f:3:11: pools.p.tls-ca: $nowhere.pem: No such file or directory\n"},
+	 "3:11: pools.p.tls-ca: $nowhere.pem: No such file or directory\n"},
 	{"no certificate for servers",
 	 CLEAR VERIFY "tls-certificate: $empty.pem, tls-key: $client.key}}\n",
-	 "f:3:20: pools.p.tls-certificate: $empty.pem: no certificate in PEM form in "
+	 "3:20: pools.p.tls-certificate: $empty.pem: no certificate in PEM form in "
 	 "it\n"},
 	{"a key for servers that is another's",
 	 CLEAR VERIFY "tls-key: $stranger.key, tls-certificate: $client.pem}}\n",
-	 "f:3:12: pools.p.tls-key: $stranger.key: not the key of the certificate in "
+	 "3:12: pools.p.tls-key: $stranger.key: not the key of the certificate in "
 	 "$client.pem: key values mismatch\n"},
 	{"all at once",
 	 "tls:\n  certificates:\n"
@@ -201,17 +212,17 @@ static const struct row {
 			   "    tls-ca: $nowhere.pem\n    tls-certificate: "
 			   "$client.pem\n"
 			   "    tls-key: $nowhere.key\n",
-	 "f:3:21: tls.certificates[0].certificate: $nowhere.pem: No such file or "
+	 "3:21: tls.certificates[0].certificate: $nowhere.pem: No such file or "
 	 "directory\n"
-	 "f:4:13: tls.certificates[1].key: $encrypted.key: the key is protected by a "
+	 "4:13: tls.certificates[1].key: $encrypted.key: the key is protected by a "
 	 "password; store it without one\n"
-	 "f:6:21: tls.certificates[3].certificate: $disorder.pem: certificate 1 is not "
+	 "6:21: tls.certificates[3].certificate: $disorder.pem: certificate 1 is not "
 	 "signed by certificate 2; the chain stands in order behind the certificate\n"
-	 "f:7:16: tls.ticket-keys: $nowhere.keys: No such file or directory\n"
-	 "f:10:10: listeners.in.client-certificates.ca: $mx.key: no certificate in PEM "
+	 "7:16: tls.ticket-keys: $nowhere.keys: No such file or directory\n"
+	 "10:10: listeners.in.client-certificates.ca: $mx.key: no certificate in PEM "
 	 "form in it\n"
-	 "f:15:13: pools.p.tls-ca: $nowhere.pem: No such file or directory\n"
-	 "f:17:14: pools.p.tls-key: $nowhere.key: No such file or directory\n"},
+	 "15:13: pools.p.tls-ca: $nowhere.pem: No such file or directory\n"
+	 "17:14: pools.p.tls-key: $nowhere.key: No such file or directory\n"},
 };
 
 static void
@@ -221,14 +232,13 @@ loads(void **state)
 	struct snapshot *snapshot = read_snapshot(row->text);
 	struct tls_tickets *tickets = make_tickets();
 	struct tls_set *set = NULL;
-	struct report report;
+	struct tls_refusals refusals;
 
-	report_init(&report, "f");
-	assert_int_equal(tls_set_load(&set, snapshot, tickets, &report),
+	make_refusals(&refusals, snapshot);
+	assert_int_equal(tls_set_load(&set, snapshot, tickets, &refusals),
 			 *row->says ? STATUS_INVALID : STATUS_OK);
-	assert_said(&report, row->says);
-	assert_int_equal(report.advice, 0);
-	report_fini(&report);
+	assert_said(&refusals, row->says);
+	tls_refusals_fini(&refusals);
 	tls_set_unref(set);
 	tls_tickets_free(tickets);
 	snapshot_unref(snapshot);
@@ -299,36 +309,262 @@ nothing_is_needed_without_tls(void **state)
 {
 	struct snapshot *snapshot = read_snapshot(CLEAR POOL);
 	struct tls_set *set = load(snapshot, NULL);
-	const char *paths[8];
 
 	(void)state;
 	assert_null(tls_set_material(set));
-	assert_true(tls_set_paths_max(snapshot) <= 8);
-	assert_int_equal(tls_set_paths(snapshot, paths), 0);
 	tls_set_unref(set);
 	snapshot_unref(snapshot);
 }
 
+/* ---- files that change ---- */
+
+#define EVERYTHING                                                                     \
+	"tls: {certificates: [" PAIR("one") ", " PAIR(                                 \
+		"two") "],\n"                                                          \
+		       "  ticket-keys: $two.keys}\n"                                   \
+		       "listeners: {in: {bind: 127.0.0.1:26, pool: p, tls: offer,\n"   \
+		       "  client-certificates: {verify: optional, ca: "                \
+		       "$authority.pem}}}\n"                                           \
+		       "pools:\n"                                                      \
+		       "  p: {servers: {s: h.example:25}, tls: verify, tls-ca: "       \
+		       "$authority.pem,\n"                                             \
+		       "    tls-certificate: $shown.pem, tls-key: $shown.key,\n"       \
+		       "    auth: {username: u, password-file: $word}}\n"              \
+		       "  system: {servers: {s: h.example:25}, tls: verify}\n"
+
+/* As they stand in the configuration. */
+enum { ONE, TWO, TICKETS, CLIENTS_CA, SERVERS_CA, SHOWN, WORD, FILES };
+
+struct change {
+	struct snapshot *snapshot;
+	struct tls_tickets *tickets;
+	struct tls_refusals refusals;
+	struct tls_set *before;
+	struct tls_set *after;
+};
+
 static void
-all_files_are_named(void **state)
+put(const char *name, const char *file)
 {
-	static const char *const expected[] = {"/c", "/k", "/t", "/a",
-					       "/b", "/p", "/d", "/e"};
-	struct snapshot *snapshot = read_snapshot(
-		"tls: {certificates: [{certificate: /c, key: /k}], ticket-keys: /t}\n"
-		"listeners: {in: {bind: 127.0.0.1:26, pool: p, tls: offer,\n"
-		"  client-certificates: {ca: /a, verify: required}}}\n"
-		"pools: {p: {servers: {s: h.example:25}, tls: verify, tls-ca: /b,\n"
-		"  tls-certificate: /d, tls-key: /e,\n"
-		"  auth: {username: u, password-file: /p}}}\n");
-	const char *paths[16];
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s", pki_path(name));
+	unlink(path);
+	assert_int_equal(symlink(pki_path(file), path), 0);
+}
+
+static void
+put_pair(const char *name, const char *of)
+{
+	char file[2][64];
+
+	for (int i = 0; i < 2; i++) {
+		const char *end = i ? "key" : "pem";
+
+		snprintf(file[0], sizeof(file[0]), "%s.%s", name, end);
+		snprintf(file[1], sizeof(file[1]), "%s.%s", of, end);
+		put(file[0], file[1]);
+	}
+}
+
+static void
+change_begin(struct change *change)
+{
+	put_pair("one", "mx");
+	put_pair("two", "second");
+	put_pair("shown", "client");
+	put("authority.pem", "ca.pem");
+	put("word", "password");
+	*change = (struct change){.snapshot = read_snapshot(EVERYTHING),
+				  .tickets = make_tickets()};
+	assert_int_equal(change->snapshot->named_files.count, FILES);
+	make_refusals(&change->refusals, change->snapshot);
+	change->before = load(change->snapshot, change->tickets);
+}
+
+/* Reads these again. */
+static void
+change_take(struct change *change, unsigned files)
+{
+	bool wanted[FILES];
+
+	for (unsigned i = 0; i < FILES; i++)
+		wanted[i] = files >> i & 1;
+	tls_set_unref(change->after);
+	assert_int_equal(tls_set_renew(&change->after, change->before, change->snapshot,
+				       wanted, &change->refusals),
+			 STATUS_OK);
+}
+
+static void
+change_end(struct change *change)
+{
+	tls_set_unref(change->after);
+	tls_set_unref(change->before);
+	tls_refusals_fini(&change->refusals);
+	tls_tickets_free(change->tickets);
+	snapshot_unref(change->snapshot);
+}
+
+/* Whether the two sets have one and the same of that file. */
+static bool
+is_kept(const struct change *change, unsigned file)
+{
+	const struct tls_holding *before = &tls_set_holdings(change->before)->of[file];
+	const struct tls_holding *after = &tls_set_holdings(change->after)->of[file];
+
+	return before->pair == after->pair &&
+	       before->authorities == after->authorities &&
+	       before->smarthost == after->smarthost;
+}
+
+static void
+assert_taken(const struct change *change, unsigned files)
+{
+	for (unsigned i = 0; i < FILES; i++)
+		if (i != TICKETS)
+			assert_int_equal(!is_kept(change, i), files >> i & 1);
+}
+
+static void
+what_is_not_wanted_is_kept(void **state)
+{
+	struct change change;
 
 	(void)state;
-	assert_true(tls_set_paths_max(snapshot) <= 16);
-	assert_int_equal(tls_set_paths(snapshot, paths), 8);
-	for (size_t i = 0; i < 8; i++)
-		assert_string_equal(paths[i], expected[i]);
-	snapshot_unref(snapshot);
+	change_begin(&change);
+	put_pair("one", "wild");
+	change_take(&change, 0);
+	assert_taken(&change, 0);
+	assert_said(&change.refusals, "");
+	change_end(&change);
+}
+
+static void
+each_is_taken_by_itself(void **state)
+{
+	static const unsigned wants[] = {1 << ONE, 1 << TWO, 1 << SHOWN, 1 << WORD,
+					 1 << CLIENTS_CA | 1 << SERVERS_CA};
+	struct change change;
+
+	(void)state;
+	change_begin(&change);
+	for (size_t i = 0; i < sizeof(wants) / sizeof(wants[0]); i++) {
+		change_take(&change, wants[i]);
+		assert_taken(&change, wants[i]);
+		assert_said(&change.refusals, "");
+	}
+	/* who trusts the same still shares it */
+	assert_ptr_equal(tls_set_clients(change.after, &change.snapshot->listeners[0]),
+			 tls_set_servers(change.after, &change.snapshot->pools[0]));
+	change_end(&change);
+}
+
+static void
+what_is_bad_holds_up_nothing_else(void **state)
+{
+	struct change change;
+	const struct pool_snapshot *pool;
+
+	(void)state;
+	change_begin(&change);
+	pool = &change.snapshot->pools[0];
+	put_pair("one", "wild");
+	put("two.key", "wild.key");
+	put("authority.pem", "empty.pem");
+	put("shown.pem", "garbage.pem");
+	put("word", "empty.pem");
+	change_take(&change, (1 << FILES) - 1);
+	assert_taken(&change, 1 << ONE);
+	assert_said(
+		&change.refusals,
+		"1:163: tls.certificates[1].key: $two.key: not the key of the "
+		"certificate in $two.pem: key values mismatch\n"
+		"4:47: listeners.in.client-certificates.ca: $authority.pem: no "
+		"certificate in PEM form in it\n"
+		"6:56: pools.p.tls-ca: $authority.pem: no certificate in PEM form "
+		"in it\n"
+		"7:22: pools.p.tls-certificate: $shown.pem: certificate 1 cannot be "
+		"read: wrong tag\n"
+		"8:40: pools.p.auth.password-file: $word: there is no password in "
+		"its first line\n");
+	assert_int_equal(tls_material_count(tls_set_material(change.after)), 2);
+	assert_non_null(tls_set_shown(change.after, pool));
+	assert_ptr_equal(tls_set_smarthost(change.after, pool),
+			 tls_set_smarthost(change.before, pool));
+	assert_non_null(tls_set_servers(change.after, &change.snapshot->pools[1]));
+	change_end(&change);
+}
+
+static void
+what_is_mended_is_refused_no_more(void **state)
+{
+	struct change change;
+
+	(void)state;
+	change_begin(&change);
+	put("word", "empty.pem");
+	change_take(&change, 1 << WORD);
+	assert_int_equal(tls_refusals_count(&change.refusals), 1);
+	change_take(&change, 1 << ONE); /* of that one nothing new is known */
+	assert_int_equal(tls_refusals_count(&change.refusals), 1);
+	put("word", "password");
+	change_take(&change, 1 << WORD);
+	assert_int_equal(tls_refusals_count(&change.refusals), 0);
+	assert_taken(&change, 1 << WORD);
+	change_end(&change);
+}
+
+/* The one that is new is at fault, wherever it stands. */
+static void
+a_new_pair_that_clashes_is_refused(void **state)
+{
+	struct change change;
+
+	(void)state;
+	change_begin(&change);
+	put_pair("one", "second");
+	change_take(&change, 1 << ONE);
+	assert_taken(&change, 0);
+	assert_said(&change.refusals,
+		    "1:36: tls.certificates[0].certificate: $one.pem: $two.pem has the "
+		    "same names and the same kind of key\n");
+	put_pair("one", "mx");
+	put_pair("two", "mx");
+	change_take(&change, 1 << ONE | 1 << TWO);
+	assert_taken(&change, 1 << ONE);
+	change_end(&change);
+}
+
+static void
+two_pairs_may_change_places(void **state)
+{
+	struct change change;
+
+	(void)state;
+	change_begin(&change);
+	put_pair("one", "second");
+	put_pair("two", "mx");
+	change_take(&change, 1 << ONE | 1 << TWO);
+	assert_taken(&change, 1 << ONE | 1 << TWO);
+	assert_said(&change.refusals, "");
+	change_end(&change);
+}
+
+/* ---- advice ---- */
+
+static char *
+print_report(const struct report *report)
+{
+	char *text = NULL;
+	size_t length = 0;
+	FILE *out = open_memstream(&text, &length);
+
+	assert_non_null(out);
+	for (uint32_t i = 0; i < report->count; i++)
+		report_print_entry(report, &report->entries[i], out);
+	fclose(out);
+	return text;
 }
 
 /* The days are not known beforehand: what is said is looked for, not compared. */
@@ -342,7 +578,7 @@ assert_advice(const char *text, int64_t now, uint32_t count, const char *says)
 	char *said;
 
 	report_init(&report, "f");
-	tls_set_advise(set, snapshot, now, &report);
+	tls_holdings_advise(tls_set_holdings(set), now, &report);
 	assert_int_equal(report.errors, 0);
 	assert_int_equal(report.advice, count);
 	said = print_report(&report);
@@ -361,7 +597,7 @@ an_end_is_told_in_time(void **state)
 	(void)state;
 	assert_advice(MX OFFER POOL, pki_end() - 14 * DAY, 0, "");
 	assert_advice(MX OFFER POOL, pki_end() - 14 * DAY + 1, 1,
-		      "f:1:36: tls.certificates[0].certificate: advice: ");
+		      "1:36: tls.certificates[0].certificate: advice: ");
 	assert_advice(MX OFFER POOL, pki_end() - 1, 1, "mx.pem: expires on 2");
 	assert_advice(MX OFFER POOL, pki_end(), 1, "mx.pem: expired on 2");
 }
@@ -372,7 +608,7 @@ an_end_towards_servers_is_told_too(void **state)
 	(void)state;
 	assert_advice(CLEAR VERIFY
 		      "tls-certificate: $client.pem, tls-key: $client.key}}\n",
-		      pki_end(), 1, "f:3:20: pools.p.tls-certificate: advice: ");
+		      pki_end(), 1, "3:20: pools.p.tls-certificate: advice: ");
 }
 
 static void
@@ -383,7 +619,7 @@ a_password_for_everybody_is_told(void **state)
 	assert_int_equal(chmod(pki_path("exposed"), 0644), 0);
 	assert_advice(CLEAR "pools: {p: {servers: {s: h.example:25},\n"
 			    "  auth: {username: u, password-file: $exposed}}}\n",
-		      pki_end(), 1, "f:3:38: pools.p.auth.password-file: advice: ");
+		      pki_end(), 1, "3:38: pools.p.auth.password-file: advice: ");
 }
 
 int
@@ -393,7 +629,12 @@ main(void)
 		cmocka_unit_test(who_needs_something_finds_it),
 		cmocka_unit_test(references_keep_it),
 		cmocka_unit_test(nothing_is_needed_without_tls),
-		cmocka_unit_test(all_files_are_named),
+		cmocka_unit_test(what_is_not_wanted_is_kept),
+		cmocka_unit_test(each_is_taken_by_itself),
+		cmocka_unit_test(what_is_bad_holds_up_nothing_else),
+		cmocka_unit_test(what_is_mended_is_refused_no_more),
+		cmocka_unit_test(a_new_pair_that_clashes_is_refused),
+		cmocka_unit_test(two_pairs_may_change_places),
 		cmocka_unit_test(an_end_is_told_in_time),
 		cmocka_unit_test(an_end_towards_servers_is_told_too),
 		cmocka_unit_test(a_password_for_everybody_is_told),
@@ -406,6 +647,7 @@ main(void)
 		  2 * TLS_TICKETS_KEY_SIZE);
 	pki_write("password", "secret\n", 7);
 	assert_int_equal(chmod(pki_path("password"), 0600), 0);
+	assert_int_equal(chmod(pki_path("two.keys"), 0600), 0);
 	failed = ROWS_RUN(rows, loads) +
 		 cmocka_run_group_tests_name("tls set", tests, NULL, NULL);
 	pki_close(NULL);
