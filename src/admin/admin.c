@@ -300,6 +300,13 @@ admin_take_tls(struct admin *admin, struct tls_set *set)
 	admin->view.tls = tls_set_ref(set);
 }
 
+void
+admin_show_refusals(struct admin *admin, const struct tls_refusals *refusals)
+{
+	if (admin)
+		admin->view.refusals = refusals;
+}
+
 const struct endpoint *
 admin_address(const struct admin *admin)
 {

@@ -15,6 +15,7 @@ struct endpoint;
 struct loop;
 struct monitor;
 struct proxy;
+struct tls_refusals;
 struct tls_set;
 
 /*
@@ -35,6 +36,9 @@ void admin_set_stopping(struct admin *admin);
 
 /* What clients are shown from now on; a reference is taken. NULL: nothing. */
 void admin_take_tls(struct admin *admin, struct tls_set *set);
+
+/* Which files are refused; they must outlive it. NULL: nothing. */
+void admin_show_refusals(struct admin *admin, const struct tls_refusals *refusals);
 
 /* Where it listens, with the real port. */
 const struct endpoint *admin_address(const struct admin *admin);

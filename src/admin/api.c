@@ -261,12 +261,43 @@ json_totals(const struct view *view)
 		(json_int_t)totals.recipients, "bytes", (json_int_t)totals.bytes);
 }
 
+/* A path is bytes, a text may have been cut in the middle of a character, and JSON is
+   UTF-8. */
+static json_t *
+json_bytes(const char *bytes)
+{
+	json_t *text = json_string(bytes);
+
+	return text ? text : json_string("?");
+}
+
+static json_t *
+json_refused_files(const struct view *view)
+{
+	json_t *files = json_array();
+	struct refused_file refused;
+	uint32_t at = 0;
+	int failed = 0;
+
+	while (view->refusals && tls_refusals_next(view->refusals, &at, &refused))
+		failed |= json_array_append_new(
+			files, json_pack("{s:o, s:s, s:o}", "file",
+					 json_bytes(refused.name->path), "path",
+					 refused.name->setting, "why",
+					 json_bytes(refused.why)));
+	if (!failed)
+		return files;
+	json_decref(files);
+	return NULL;
+}
+
 json_t *
 api_status(const struct view *view)
 {
-	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "version", EVENPOST_VERSION,
-			 "pid", (json_int_t)getpid(), "started",
+	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "version",
+			 EVENPOST_VERSION, "pid", (json_int_t)getpid(), "started",
 			 json_time(view->started), "hostname",
 			 json_span(view->proxy->snapshot->hostname), "listeners",
-			 json_listeners(view), "totals", json_totals(view));
+			 json_listeners(view), "totals", json_totals(view),
+			 "refused_files", json_refused_files(view));
 }

@@ -303,6 +303,15 @@ write_certificate_expiry(struct page *page)
 }
 
 static void
+write_refused_files(struct page *page)
+{
+	const struct tls_refusals *refusals = page->view->refusals;
+
+	exposition_count(&page->out, NULL, 0,
+			 refusals ? tls_refusals_count(refusals) : 0);
+}
+
+static void
 write_build(struct page *page)
 {
 	const struct label labels[] = {label_of("version", EVENPOST_VERSION)};
@@ -401,6 +410,9 @@ static const struct family families[] = {
 	{"evenpost_certificate_expiry_seconds", "gauge",
 	 "When the certificate, or one of its chain, expires, since 1970.",
 	 .of_program = write_certificate_expiry},
+	{"evenpost_refused_files", "gauge",
+	 "Files that have changed and are not taken over, for a fault in them.",
+	 .of_program = write_refused_files},
 	{"evenpost_build_info", "gauge", "Always 1; the labels tell the build.",
 	 .of_program = write_build},
 	{"process_cpu_seconds_total", "counter", "User and system time of all threads.",

@@ -13,9 +13,10 @@
 struct view {
 	const struct proxy *proxy;
 	const struct monitor *monitor;
-	const struct loop *loop; /* for its now */
-	struct tls_set *tls;     /* a reference; NULL: none was given yet */
-	int64_t started;         /* the process; milliseconds since 1970 */
+	const struct loop *loop;             /* for its now */
+	struct tls_set *tls;                 /* a reference; NULL: none was given yet */
+	const struct tls_refusals *refusals; /* likewise; of files that have changed */
+	int64_t started;                     /* the process; milliseconds since 1970 */
 	bool stopping;
 };
 

@@ -376,6 +376,8 @@ open_doors(struct service *service)
 	if (status != STATUS_OK)
 		return status;
 	admin_take_tls(service->admin, certificates_set(service->certificates));
+	admin_show_refusals(service->admin,
+			    certificates_refusals(service->certificates));
 	certificates_watch(service->certificates, take_tls, service);
 	return STATUS_OK;
 }

@@ -184,6 +184,28 @@ static const struct table servers = {.indent = "  ",
 
 /* ---- the whole ---- */
 
+/* What was read of them before is in force, until somebody mends them. */
+static void
+print_refused_files(const json_t *status, FILE *out)
+{
+	const json_t *files = json_object_get(status, "refused_files");
+	const json_t *file;
+	size_t index;
+
+	json_array_foreach(files, index, file)
+	{
+		fputs("! refused file: ", out);
+		table_print_text(text_of(file, "path"), out);
+		fputs(": ", out);
+		table_print_text(text_of(file, "file"), out);
+		fputs(": ", out);
+		table_print_text(text_of(file, "why"), out);
+		fputc('\n', out);
+	}
+	if (json_array_size(files))
+		fputc('\n', out);
+}
+
 static void
 print_program(const json_t *status, int64_t now, FILE *out)
 {
@@ -235,6 +257,7 @@ status_text_print(const json_t *status, const json_t *pools, int64_t now, FILE *
 	size_t index;
 
 	print_program(status, now, out);
+	print_refused_files(status, out);
 	table_print(&listeners, json_object_get(status, "listeners"), now, out);
 	json_array_foreach(pools, index, pool) print_pool(pool, now, out);
 }

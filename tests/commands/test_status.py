@@ -79,6 +79,27 @@ def answer(path):
     listener.close()
 
 
+def test_files_that_are_refused(evenpost_before, scripted_servers, scratch):
+    password = scratch / "password"
+    password.write_text("secret\n")
+    password.chmod(0o600)
+    evenpost = evenpost_before(
+        *scripted_servers(),
+        pool={"auth": {"username": "u", "password-file": str(password)}},
+    )
+    path = evenpost.configuration["admin"]["socket"]
+    assert "refused" not in status("--socket", path).stdout
+    password.write_text("")
+    evenpost.wait_event("tls", level="error")
+    said = (
+        f"! refused file: pools.hubs.auth.password-file: {password}: "
+        "there is no password in its first line"
+    )
+    assert said in status("--socket", path).stdout.splitlines()
+    shown = json.loads(status("--json", "--socket", path).stdout)
+    assert [file["file"] for file in shown["status"]["refused_files"]] == [str(password)]
+
+
 def test_listeners_and_servers(evenpost_before, scripted_servers):
     evenpost = evenpost_before(*scripted_servers(2))
     send_one(evenpost)

@@ -48,17 +48,20 @@ def in_file(certificate):
     return ssl.PEM_cert_to_DER_cert(certificate.read_text())
 
 
-def shown(evenpost):
-    """The certificate that a client sees now."""
-    with come(evenpost.port, "starttls") as client:
+def shown(evenpost, name="mx.example"):
+    """The certificate that a client sees now under that name."""
+    with come(evenpost.port, "starttls", name=name) as client:
         return client.socket.getpeercert(True)
+
+
+def metric(evenpost, sample):
+    metrics = evenpost.get("/metrics")[1].decode()
+    return int(re.search(rf"^{re.escape(sample)} ([0-9]+)$", metrics, re.MULTILINE)[1])
 
 
 def expiry(evenpost):
     """What the metrics say of the first certificate."""
-    metrics = evenpost.get("/metrics")[1].decode()
-    family = r'^evenpost_certificate_expiry_seconds\{certificate="0"\} ([0-9]+)$'
-    return int(re.search(family, metrics, re.MULTILINE)[1])
+    return metric(evenpost, 'evenpost_certificate_expiry_seconds{certificate="0"}')
 
 
 def test_new_files_are_taken_over(evenpost_before, scripted_servers, scratch, live):
@@ -122,6 +125,55 @@ def test_no_start_without_its_files(scripted_servers, scratch):
         f"{evenpost.file}:{line}:{column}: tls.certificates[0].certificate: "
         f"{missing}: No such file or directory"
     ]
+
+
+def refused(evenpost):
+    """What the API says, and that the metrics say as much."""
+    status, body = evenpost.get("/api/v1/status")
+    assert status == 200
+    files = json.loads(body)["refused_files"]
+    assert metric(evenpost, "evenpost_refused_files") == len(files)
+    return files
+
+
+def test_a_refusal_is_seen_while_it_lasts(
+    evenpost_before, scripted_servers, scratch, live
+):
+    certificate, key, put = live
+    first, second = make_pair(scratch, "first"), make_pair(scratch, "second")
+    put(first)
+    evenpost = evenpost_before(*scripted_servers(1), **encrypted(certificate, key))
+    assert refused(evenpost) == []
+    put((second[0], first[1]))
+    evenpost.wait_event("tls", level="error")
+    (file,) = refused(evenpost)
+    assert (file["file"], file["path"]) == (str(key), "tls.certificates[0].key")
+    assert file["why"].startswith(f"not the key of the certificate in {certificate}: ")
+    put(second)
+    evenpost.wait_event("tls", level="info")
+    assert refused(evenpost) == []
+
+
+def test_one_bad_pair_holds_up_no_other(tls_before, scripted_servers, keys):
+    """Of two certificates that are renewed one is no good: the other is shown, and the
+    old one of the first."""
+    mx = keys.authority.issue("mx.example", file="two-mx")
+    other = keys.authority.issue("other.example", file="two-other")
+    before = in_file(mx.certificate)
+    evenpost = tls_before(*scripted_servers(1), pairs=[mx, other])
+    fresh = keys.authority.issue("other.example", file="two-fresh")
+    replace(other, fresh)
+    mx.certificate.write_text("no certificate")
+    evenpost.program.signal(signal.SIGHUP)
+    evenpost.wait_event("tls", level="info")
+    assert [file["path"] for file in refused(evenpost)] == [
+        "tls.certificates[0].certificate"
+    ]
+    wait_until(
+        lambda: shown(evenpost, "other.example") == in_file(fresh.certificate),
+        "the new certificate",
+    )
+    assert shown(evenpost, "mx.example") == before
 
 
 def replace(pair, by):

@@ -1,10 +1,15 @@
 """evenpost's own login at the servers of a pool (pools.*.auth)."""
 
 import base64
+import json
 import os
+import signal
+import ssl
 
 import pytest
 
+from encryption import come
+from harness.pki import Authority
 from harness.raw_client import RawClient
 from harness.scripted_server import DROP, EXTENSIONS
 from harness.waiting import wait_until
@@ -217,6 +222,64 @@ def test_a_new_password(start, scripted_servers, password):
         lambda: [e for e in evenpost.log_events("fault") if e["why"] == "mended"],
         "the end of the fault",
     )
+
+
+def refused(evenpost):
+    return json.loads(evenpost.get("/api/v1/status")[1])["refused_files"]
+
+
+def test_a_bad_password_keeps_the_old_one(start, scripted_servers, password):
+    """And no word of the file is shown, in the log or elsewhere."""
+    (server,) = scripted_servers(**offering("PLAIN"))
+    evenpost = start(server)
+    password[1]("battery\0staple")
+    evenpost.wait_event("tls", level="error")
+    assert refused(evenpost) == [
+        {
+            "file": str(password[0]),
+            "path": "pools.hubs.auth.password-file",
+            "why": "no password has a NUL in it",
+        }
+    ]
+    send_message(evenpost)
+    assert f"AUTH PLAIN {PLAIN}" in server.commands()
+    assert "battery" not in evenpost.program.log()
+    password[1](PASSWORD)
+    evenpost.wait_event("tls", level="info")
+    assert refused(evenpost) == []
+
+
+def test_a_bad_password_holds_up_no_certificate(
+    evenpost_before, scripted_servers, password, scratch
+):
+    """Both are renewed at once."""
+    (server,) = scripted_servers(**offering("PLAIN"))
+    server.users = {USER: PASSWORD}
+    authority = Authority(scratch)
+    pair, fresh = (authority.issue("mx.example", file=name) for name in ("mx", "fresh"))
+    evenpost = evenpost_before(
+        server,
+        pool={"auth": {"username": USER, "password-file": str(password[0])}},
+        listener={"tls": "offer"},
+        tls={"certificates": [pair.as_setting()]},
+    )
+    password[1]("")
+    for target, source in ((pair.key, fresh.key), (pair.certificate, fresh.certificate)):
+        source.replace(target)
+    evenpost.program.signal(signal.SIGHUP)
+    evenpost.wait_event("tls", why="certificates and passwords taken over")
+    assert [file["path"] for file in refused(evenpost)] == [
+        "pools.hubs.auth.password-file"
+    ]
+    good = ssl.PEM_cert_to_DER_cert(pair.certificate.read_text())
+
+    def is_shown():
+        with come(evenpost.port, "starttls") as client:
+            return client.socket.getpeercert(True) == good
+
+    wait_until(is_shown, "the new certificate")
+    send_message(evenpost)
+    assert f"AUTH PLAIN {PLAIN}" in server.commands()
 
 
 def test_a_password_that_all_can_read(start, scripted_servers, password):

@@ -24,6 +24,12 @@ const char scene_text_probed[] = ADMIN LISTENERS
 	"pools:\n"
 	"  hubs:\n" SERVERS "    health: {probe: tcp, rise: 1, fall: 1}\n";
 
+const char scene_text_secured[] =
+	ADMIN "tls: {certificates: [{certificate: /c, key: /k}]}\n"
+	      "listeners: {in: {bind: 127.0.0.1:2525, pool: hubs, tls: offer}}\n"
+	      "pools:\n"
+	      "  hubs:\n" SERVERS "    auth: {username: u, password-file: /p}\n";
+
 static void
 ignore_line(struct span line, enum log_level level)
 {

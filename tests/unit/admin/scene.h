@@ -18,6 +18,8 @@ struct scene {
 extern const char scene_text[];
 /* hubs as above, but probed, and nothing has been found out yet. */
 extern const char scene_text_probed[];
+/* A certificate /c with its key /k for clients, and a password /p for servers. */
+extern const char scene_text_secured[];
 
 void scene_open(struct scene *scene, const char *text);
 void scene_close(struct scene *scene);

@@ -178,7 +178,45 @@ test_status(void **state)
 		"\"active\":2},{\"name\":\"other\",\"bind\":[\"127.0.0.1:2526\"],"
 		"\"mode\":\"message\",\"pool\":\"hubs\",\"sessions\":1,\"active\":0}],"
 		"\"totals\":{\"sessions\":8,\"active\":2,\"messages\":1600,"
-		"\"recipients\":1410,\"bytes\":7340032}}");
+		"\"recipients\":1410,\"bytes\":7340032},\"refused_files\":[]}");
+	scene_close(&scene);
+}
+
+static void
+expect_refused(const struct scene *scene, const char *wanted)
+{
+	json_t *status = api_status(&scene->view);
+
+	assert_non_null(status);
+	expect_json(json_incref(json_object_get(status, "refused_files")), wanted);
+	json_decref(status);
+}
+
+static void
+test_refused_files(void **state)
+{
+	struct tls_refusals refusals;
+	struct scene scene;
+
+	(void)state;
+	scene_open(&scene, scene_text_secured);
+	assert_int_equal(
+		tls_refusals_init(&refusals, &scene.proxy.snapshot->named_files),
+		STATUS_OK);
+	scene.view.refusals = &refusals;
+	expect_refused(&scene, "[]");
+	snprintf(refusals.of[0].key, TLS_FAULT_MAX, "/k: no key in it");
+	snprintf(refusals.of[1].file, TLS_FAULT_MAX, "out of memory");
+	expect_refused(&scene,
+		       "[{\"file\":\"/k\",\"path\":\"tls.certificates[0].key\","
+		       "\"why\":\"no key in it\"},"
+		       "{\"file\":\"/p\",\"path\":\"pools.hubs.auth.password-file\","
+		       "\"why\":\"out of memory\"}]");
+	snprintf(refusals.of[0].key, TLS_FAULT_MAX, "/k: cut in a \xc3");
+	refusals.of[1].file[0] = 0;
+	expect_refused(&scene, "[{\"file\":\"/k\",\"path\":\"tls.certificates[0].key\","
+			       "\"why\":\"?\"}]");
+	tls_refusals_fini(&refusals);
 	scene_close(&scene);
 }
 
@@ -190,6 +228,7 @@ main(void)
 		cmocka_unit_test(test_shares_of_nothing),
 		cmocka_unit_test(test_last_probe),
 		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_refused_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

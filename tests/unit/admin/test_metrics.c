@@ -197,10 +197,33 @@ test_certificates(void **state)
 		 "evenpost_certificate_expiry_seconds{certificate=\"1\"} %" PRId64,
 		 pki_end_of_expired());
 	assert_true(has_line(page, text));
+	assert_true(has_line(page, "evenpost_refused_files 0"));
 	free(page);
 	tls_refusals_fini(&refusals);
 	tls_set_unref(scene.view.tls);
 	tls_tickets_free(tickets);
+	scene_close(&scene);
+}
+
+static void
+test_refused_files(void **state)
+{
+	struct tls_refusals refusals;
+	struct scene scene;
+	char *page;
+
+	(void)state;
+	scene_open(&scene, scene_text_secured);
+	assert_int_equal(
+		tls_refusals_init(&refusals, &scene.proxy.snapshot->named_files),
+		STATUS_OK);
+	scene.view.refusals = &refusals;
+	snprintf(refusals.of[0].file, TLS_FAULT_MAX, "/c: what");
+	snprintf(refusals.of[0].key, TLS_FAULT_MAX, "/k: what");
+	page = print_page(&scene);
+	assert_true(has_line(page, "evenpost_refused_files 2"));
+	free(page);
+	tls_refusals_fini(&refusals);
 	scene_close(&scene);
 }
 
@@ -211,6 +234,7 @@ main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_families),
 		cmocka_unit_test(test_certificates),
+		cmocka_unit_test(test_refused_files),
 	};
 
 	return cmocka_run_group_tests(tests, pki_open, pki_close);

@@ -40,6 +40,13 @@ static const struct row {
 } rows[] = {
 	{"the program", STATUS_OF(""), "[]",
 	 "evenpost 1.2.3 at mx.example, process 42, up 3 h\n\n"},
+	{"no file is refused", "{\"refused_files\":[]}", "[]", "up 0 s\n\nLISTENER"},
+	{"files that are refused",
+	 "{\"refused_files\":[{\"file\":\"/c\",\"path\":\"tls.certificates[0].key\","
+	 "\"why\":\"no key\"},{\"file\":\"\\u001b\"}]}",
+	 "[]",
+	 "up 0 s\n\n! refused file: tls.certificates[0].key: /c: no key\n"
+	 "! refused file: -: ?: -\n\nLISTENER"},
 	{"listeners, aligned", STATUS_OF(LISTENER "," OTHER), "[]",
 	 "\n\n"
 	 "LISTENER  MODE        ADDRESS                         POOL      "
