@@ -1,12 +1,14 @@
 #include "app/configuration.h"
 
 #include "admin/token.h"
+#include "app/reader.h"
 #include "config/check.h"
 #include "config/snapshot.h"
 #include "config/snapshot_build.h"
 #include "proxy/tls_holdings.h"
 
 #include <time.h>
+#include <unistd.h>
 
 /* ---- what listeners and pools use ---- */
 
@@ -55,6 +57,35 @@ check_files(const struct named_files *files, struct report *report)
 	return status;
 }
 
+/* ---- who will read them later ---- */
+
+static void
+advise_reader(const struct reader *reader, struct span user,
+	      const struct file_name *name, struct report *report)
+{
+	if (name->path && !reader_can_read(reader, name->path))
+		report_advice(report, name->place, name->setting,
+			      "%s: user %.*s may not read it: a new one is not taken "
+			      "over while evenpost runs",
+			      name->path, SPAN_ARGS(report_excerpt(user)));
+}
+
+/* Where we are root, run would be too, and then that user. */
+static void
+advise_readers(const struct section *root, const struct named_files *files,
+	       struct report *report)
+{
+	struct span user = section_text(root, "user");
+	struct reader reader;
+
+	if (geteuid() != 0 || !reader_find(&reader, user))
+		return;
+	for (uint32_t i = 0; i < files->count; i++) {
+		advise_reader(&reader, user, &files->at[i].file, report);
+		advise_reader(&reader, user, &files->at[i].key, report);
+	}
+}
+
 /* ---- the token ---- */
 
 static bool
@@ -85,6 +116,7 @@ check_token(const struct section *root, struct arena *arena, struct report *repo
 		report_error(report, name.place, name.setting, "%s: %s", name.path,
 			     token_fault(status));
 	token_clear(&token);
+	file_name_advise(&name, report);
 	return STATUS_OK;
 }
 
@@ -101,6 +133,8 @@ check_named(const struct section *root, struct arena *arena, struct report *repo
 		status = check_files(&files, report);
 	if (status == STATUS_OK)
 		status = check_token(root, arena, report);
+	if (status == STATUS_OK)
+		advise_readers(root, &files, report);
 	return status;
 }
 

@@ -159,6 +159,23 @@ named_files_collect(const struct section *root, struct arena *arena,
 	return collector.out_of_memory ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
+const struct file_name *
+named_file_secret(const struct named_file *file)
+{
+	switch (file->kind) {
+	case NAMED_CLIENTS_PAIR:
+	case NAMED_SERVERS_PAIR:
+		return &file->key;
+	case NAMED_TICKET_KEYS:
+	case NAMED_PASSWORD:
+		return &file->file;
+	case NAMED_CLIENTS_CA:
+	case NAMED_SERVERS_CA:
+		break;
+	}
+	return NULL;
+}
+
 void
 file_name_advise(const struct file_name *name, struct report *report)
 {

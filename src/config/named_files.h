@@ -43,6 +43,9 @@ MUST_CHECK enum status
 named_files_collect(const struct section *root, struct arena *arena,
 		    struct named_files *files);
 
+/* Which of its files is for few eyes; NULL: none. */
+const struct file_name *named_file_secret(const struct named_file *file);
+
 /* Where every user of the machine can read or write it; else nothing. */
 void file_name_advise(const struct file_name *name, struct report *report);
 

@@ -277,9 +277,14 @@ static void
 advise_pair(const struct file_name *name, const struct tls_pair *pair, int64_t now,
 	    struct report *report)
 {
+	int64_t begin = tls_pair_begin(pair);
 	int64_t end = tls_pair_end(pair);
 	char day[TLS_HOLDINGS_DAY_MAX];
 
+	if (begin > now)
+		report_advice(report, name->place, name->setting,
+			      "%s: not valid before %s", name->path,
+			      tls_holdings_print_day(begin, day));
 	if (end - now < TLS_HOLDINGS_WARNING_DAYS * DAY)
 		report_advice(report, name->place, name->setting, "%s: %s on %s",
 			      name->path, end <= now ? "expired" : "expires",
@@ -292,10 +297,11 @@ tls_holdings_advise(const struct tls_holdings *holdings, int64_t now,
 {
 	for (uint32_t i = 0; i < holdings->count; i++) {
 		const struct named_file *file = &holdings->files->at[i];
+		const struct file_name *secret = named_file_secret(file);
 
 		if (holdings->of[i].pair)
 			advise_pair(&file->file, holdings->of[i].pair, now, report);
-		if (file->kind == NAMED_PASSWORD)
-			file_name_advise(&file->file, report);
+		if (secret)
+			file_name_advise(secret, report);
 	}
 }

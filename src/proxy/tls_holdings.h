@@ -46,8 +46,8 @@ tls_holdings_load(struct tls_holdings *holdings, const struct tls_reading *readi
 /* A zeroed one is ignored. The named files may be gone. */
 void tls_holdings_fini(struct tls_holdings *holdings);
 
-/* Advice for what has expired, or will in TLS_HOLDINGS_WARNING_DAYS, and for passwords
-   that anybody could read. now: since 1970. */
+/* Advice for what has expired, will in TLS_HOLDINGS_WARNING_DAYS, or is not valid yet,
+   and for secrets that anybody could read. now: since 1970. */
 #define TLS_HOLDINGS_WARNING_DAYS 14
 void tls_holdings_advise(const struct tls_holdings *holdings, int64_t now,
 			 struct report *report);

@@ -1,6 +1,8 @@
 """evenpost check and evenpost config: their options, output and exit codes."""
 
 import json
+import os
+import pwd
 import subprocess
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from harness.certificate import make_certificate
 from harness.evenpost import built_program
 from harness.peer import REPOSITORY
+from harness.pki import Authority
 
 GOOD = """\
 listeners: {in: {bind: 127.0.0.1:25, pool: p}}
@@ -33,6 +36,11 @@ listeners: {{in: {{bind: 127.0.0.1:25, tls: offer, pool: p}}}}
 pools: {{p: {{servers: {{s: 10.0.0.1:25}}}}}}
 """
 
+
+POOL_IN_LINES = """\
+pools:
+  p:
+    servers: {s: 10.0.0.1:25}"""
 
 # {0}: a folder.
 BAD_FILES = """\
@@ -211,6 +219,60 @@ def test_a_token_that_nobody_wants(write, scratch):
     )
     assert answer.returncode == 0
     assert 'admin.token-file: advice: has no effect without "http"' in answer.stdout
+
+
+def advice(path):
+    report = json.loads(evenpost("check", "--json", "-c", path).stdout)
+    assert report["errors"] == []
+    return [f"{one['path']}: {one['message']}" for one in report["advice"]]
+
+
+def test_a_certificate_of_the_future(write, scratch):
+    pair = Authority(scratch).issue("mx.example.com", future=True)
+    assert advice(write(ENCRYPTED.format(pair.certificate, pair.key))) == [
+        f"tls.certificates[0].certificate: {pair.certificate}: not valid before 2048-01-01"
+    ]
+
+
+def test_secrets_that_everybody_can_read(write, scratch):
+    pair = Authority(scratch).issue("mx.example.com")
+    password, token = scratch / "password", scratch / "token"
+    for file in (password, token, pair.key):
+        file.touch()
+        file.chmod(0o644)
+    for file in (password, token):
+        file.write_text("secret\n")
+    text = ENCRYPTED.format(pair.certificate, pair.key)
+    text += f"    tls: require\n    auth: {{username: u, password-file: {password}}}\n"
+    text = text.replace("pools: {p: {servers: {s: 10.0.0.1:25}}}", POOL_IN_LINES)
+    text += f"admin: {{http: 127.0.0.1:0, token-file: {token}}}\n"
+    said = "every user of this machine can read or write it"
+    assert advice(write(text)) == [
+        f"tls.certificates[0].key: {pair.key}: {said}",
+        f"pools.p.auth.password-file: {password}: {said}",
+        f"admin.token-file: {token}: {said}",
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root will be somebody else")
+def test_files_that_the_user_cannot_read_later(write, scratch):
+    pair = Authority(scratch).issue("mx.example.com")
+    text = ENCRYPTED.format(pair.certificate, pair.key)
+    path = write(text + "user: nobody\n")
+    assert advice(path) == [
+        f"tls.certificates[0].key: {pair.key}: user nobody may not read it: a new one is "
+        "not taken over while evenpost runs"
+    ]
+    pair.key.chmod(0o640)
+    os.chown(pair.key, 0, pwd.getpwnam("nobody").pw_gid)
+    assert advice(path) == []
+    scratch.chmod(0o700)
+    assert [line.split(": ")[0] for line in advice(path)] == [
+        "tls.certificates[0].certificate",
+        "tls.certificates[0].key",
+    ]
+    assert advice(write(text)) == []
+    assert advice(write(text + "user: root\n")) == []
 
 
 def test_json(write):

@@ -147,6 +147,31 @@ collects(void **state)
 }
 
 static void
+keys_and_passwords_are_secret(void **state)
+{
+	static const struct {
+		enum named_kind kind;
+		const char *path; /* NULL: none is */
+	} secrets[] = {
+		{NAMED_CLIENTS_PAIR, "/k"}, {NAMED_SERVERS_PAIR, "/k"},
+		{NAMED_TICKET_KEYS, "/f"},  {NAMED_PASSWORD, "/f"},
+		{NAMED_CLIENTS_CA, NULL},   {NAMED_SERVERS_CA, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
+		const struct named_file file = {.kind = secrets[i].kind,
+						.file = {.path = "/f"},
+						.key = {.path = "/k"}};
+		const struct file_name *secret = named_file_secret(&file);
+
+		assert_true(!secret == !secrets[i].path);
+		if (secret)
+			assert_string_equal(secret->path, secrets[i].path);
+	}
+}
+
+static void
 what_everybody_can_read_or_write_is_told(void **state)
 {
 	static const mode_t modes[] = {0600, 0640, 0644, 0602};
@@ -189,6 +214,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keys_and_passwords_are_secret),
 		cmocka_unit_test(what_everybody_can_read_or_write_is_told),
 		cmocka_unit_test(a_file_that_is_not_there_is_no_secret),
 	};

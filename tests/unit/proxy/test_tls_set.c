@@ -612,6 +612,30 @@ an_end_towards_servers_is_told_too(void **state)
 }
 
 static void
+a_begin_in_the_future_is_told(void **state)
+{
+	static const char text[] =
+		"tls: {certificates: [" PAIR("future") "]}\n" OFFER POOL;
+
+	(void)state;
+	assert_advice(text, pki_begin_of_future() - 1, 1,
+		      "tls.certificates[0].certificate: advice: ");
+	assert_advice(text, pki_begin_of_future() - 1, 1,
+		      "future.pem: not valid before 2");
+	assert_advice(text, pki_begin_of_future(), 0, "");
+}
+
+static void
+a_key_for_everybody_is_told(void **state)
+{
+	(void)state;
+	assert_int_equal(chmod(pki_path("wild.key"), 0644), 0);
+	assert_advice("tls: {certificates: [" PAIR("wild") "]}\n" OFFER POOL,
+		      pki_end() - 20 * DAY, 1, "tls.certificates[0].key: advice: ");
+	assert_int_equal(chmod(pki_path("wild.key"), 0600), 0);
+}
+
+static void
 a_password_for_everybody_is_told(void **state)
 {
 	(void)state;
@@ -637,6 +661,8 @@ main(void)
 		cmocka_unit_test(two_pairs_may_change_places),
 		cmocka_unit_test(an_end_is_told_in_time),
 		cmocka_unit_test(an_end_towards_servers_is_told_too),
+		cmocka_unit_test(a_begin_in_the_future_is_told),
+		cmocka_unit_test(a_key_for_everybody_is_told),
 		cmocka_unit_test(a_password_for_everybody_is_told),
 	};
 	int failed;
