@@ -1,5 +1,7 @@
 #include "admin/api.h"
 
+#include "health/certificate.h"
+
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -51,12 +53,18 @@ json_lines(struct span text)
 static json_t *
 json_certificate(const struct probe_certificate *certificate, int64_t now)
 {
+	char remark[CERTIFICATE_REMARK_MAX];
+
 	if (!certificate->shown)
 		return json_null();
-	return json_pack("{s:s, s:s, s:o, s:I}", "subject", certificate->subject,
-			 "issuer", certificate->issuer, "expires",
+	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o}", "subject",
+			 certificate->subject, "issuer", certificate->issuer, "begins",
+			 json_time(certificate->begins * 1000), "expires",
 			 json_time(certificate->ends * 1000), "days_left",
-			 (json_int_t)probe_certificate_days(certificate, now));
+			 (json_int_t)probe_certificate_days(certificate, now), "remark",
+			 certificate_remark(certificate, now, remark)
+				 ? json_string(remark)
+				 : json_null());
 }
 
 static json_t *

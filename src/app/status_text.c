@@ -170,11 +170,15 @@ print_remarks(const json_t *server, FILE *out)
 {
 	const json_t *probe = json_object_get(server, "last_probe");
 	const char *fault = text_of(server, "fault");
+	const char *certificate =
+		text_of(json_object_get(probe, "certificate"), "remark");
 
 	if (fault)
 		print_remark("fault", fault, out);
 	if (has_failed(probe))
 		print_remark("last probe", text_of(probe, "result"), out);
+	if (certificate)
+		print_remark("certificate", certificate, out);
 }
 
 static const struct table servers = {.indent = "  ",

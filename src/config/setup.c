@@ -77,6 +77,9 @@ certificate_cure(const char *verdict)
 		return "its certificate has to be good for ";
 	if (strcmp(verdict, "certificate has expired") == 0)
 		return "let it have a new one, good for ";
+	if (strcmp(verdict, "certificate is not yet valid") == 0)
+		return "see whether the clock here is right, or let it have one that "
+		       "is valid by now, good for ";
 	return "tls-ca has to have who signs the certificate of ";
 }
 

@@ -19,22 +19,48 @@ count_passed(int64_t days)
 	return passed;
 }
 
+static bool
+has_begun(const struct probe_certificate *certificate, int64_t at)
+{
+	return certificate->begins <= at / 1000;
+}
+
+bool
+certificate_remark(const struct probe_certificate *certificate, int64_t at,
+		   char text[CERTIFICATE_REMARK_MAX])
+{
+	int64_t days = probe_certificate_days(certificate, at);
+	bool early = days >= 0 && !has_begun(certificate, at);
+	time_t seconds = early ? certificate->begins : certificate->ends;
+	struct tm parts;
+	char day[16];
+
+	text[0] = 0;
+	if (!early && count_passed(days) == 0)
+		return false;
+	gmtime_r(&seconds, &parts);
+	strftime(day, sizeof(day), "%Y-%m-%d", &parts);
+	snprintf(text, CERTIFICATE_REMARK_MAX, "%s, signed by %s, %s %s",
+		 certificate->subject, certificate->issuer,
+		 early      ? "is not valid before"
+		 : days < 0 ? "ended on"
+			    : "ends on",
+		 day);
+	return true;
+}
+
 static void
 say(const struct server *server, const struct probe_certificate *certificate,
-    int64_t days)
+    int64_t at)
 {
 	const struct pool *pool =
 		atomic_load_explicit(&server->pool, memory_order_acquire);
-	char number[24], day[16], why[2 * PROBE_NAME_MAX + 64];
-	time_t seconds = certificate->ends;
+	char number[24], why[CERTIFICATE_REMARK_MAX];
 	struct log_line line;
-	struct tm parts;
 
-	gmtime_r(&seconds, &parts);
-	strftime(day, sizeof(day), "%Y-%m-%d", &parts);
-	snprintf(number, sizeof(number), "%lld", (long long)days);
-	snprintf(why, sizeof(why), "%s, signed by %s, %s on %s", certificate->subject,
-		 certificate->issuer, days < 0 ? "ended" : "ends", day);
+	snprintf(number, sizeof(number), "%lld",
+		 (long long)probe_certificate_days(certificate, at));
+	certificate_remark(certificate, at, why);
 	log_begin(&line, LOG_WARNING, "certificate");
 	log_string(&line, "pool", pool ? pool->name : NULL);
 	log_string(&line, "server", server->name);
@@ -47,12 +73,13 @@ bool
 certificate_look(struct certificate_watch *watch, const struct server *server,
 		 const struct probe_certificate *certificate, int64_t at)
 {
-	int64_t days = probe_certificate_days(certificate, at);
-	unsigned passed = count_passed(days);
-	bool more = passed > watch->said;
+	unsigned passed = count_passed(probe_certificate_days(certificate, at));
+	bool early = !has_begun(certificate, at);
+	bool more = passed > watch->said || (early && !watch->said_early);
 
 	watch->said = passed;
+	watch->said_early = early;
 	if (more)
-		say(server, certificate, days);
+		say(server, certificate, at);
 	return more;
 }

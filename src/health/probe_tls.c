@@ -100,7 +100,7 @@ record_facts(struct probe *probe)
 
 	stream_tls_facts(&probe->stream, &facts);
 	probe_record_certificate(&probe->record, facts.subject, facts.issuer,
-				 facts.ends);
+				 facts.begins, facts.ends);
 	snprintf(text, sizeof(text), "(%.*s, %.*s, %s)", SPAN_ARGS(facts.version),
 		 SPAN_ARGS(facts.cipher), probe->record.certificate.subject);
 	probe_record_add(&probe->record, "S", span_from_string(text));

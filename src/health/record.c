@@ -50,11 +50,12 @@ copy_name(struct span name, char text[PROBE_NAME_MAX])
 
 void
 probe_record_certificate(struct probe_record *record, struct span subject,
-			 struct span issuer, int64_t ends)
+			 struct span issuer, int64_t begins, int64_t ends)
 {
 	struct probe_certificate *certificate = &record->certificate;
 
 	certificate->shown = true;
+	certificate->begins = begins;
 	certificate->ends = ends;
 	copy_name(subject, certificate->subject);
 	copy_name(issuer, certificate->issuer);

@@ -21,7 +21,8 @@ struct probe_certificate {
 	bool shown; /* else the rest is nothing */
 	char subject[PROBE_NAME_MAX];
 	char issuer[PROBE_NAME_MAX];
-	int64_t ends; /* seconds since 1970 */
+	int64_t begins; /* seconds since 1970 */
+	int64_t ends;   /* likewise */
 };
 
 struct probe_record {
@@ -43,7 +44,7 @@ void probe_record_result(struct probe_record *record, bool passed, const char *f
 			 ...) __attribute__((format(printf, 3, 4)));
 
 void probe_record_certificate(struct probe_record *record, struct span subject,
-			      struct span issuer, int64_t ends);
+			      struct span issuer, int64_t begins, int64_t ends);
 
 /* Whole days until it ends, seen from milliseconds since 1970; below 0: it has. */
 int64_t probe_certificate_days(const struct probe_certificate *certificate, int64_t at);

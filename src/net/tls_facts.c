@@ -44,24 +44,25 @@ common_name_copy(struct tls_facts *facts, const X509_NAME *name)
 	OPENSSL_free(utf8);
 }
 
-int64_t
-tls_certificate_begin(const X509 *certificate)
+/* unreadable: what stands for a time that cannot be read. */
+static int64_t
+time_read(const ASN1_TIME *time, int64_t unreadable)
 {
 	struct tm broken_down;
 
-	if (!ASN1_TIME_to_tm(X509_get0_notBefore(certificate), &broken_down))
-		return INT64_MAX;
-	return timegm(&broken_down);
+	return ASN1_TIME_to_tm(time, &broken_down) ? timegm(&broken_down) : unreadable;
+}
+
+int64_t
+tls_certificate_begin(const X509 *certificate)
+{
+	return time_read(X509_get0_notBefore(certificate), INT64_MAX);
 }
 
 int64_t
 tls_certificate_end(const X509 *certificate)
 {
-	struct tm broken_down;
-
-	if (!ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &broken_down))
-		return 0;
-	return timegm(&broken_down);
+	return time_read(X509_get0_notAfter(certificate), 0);
 }
 
 static void
@@ -72,6 +73,7 @@ certificate_read(struct tls_facts *facts, const X509 *certificate)
 	facts->subject = name_print(subject, facts->subject_room);
 	facts->issuer =
 		name_print(X509_get_issuer_name(certificate), facts->issuer_room);
+	facts->begins = time_read(X509_get0_notBefore(certificate), 0);
 	facts->ends = tls_certificate_end(certificate);
 	common_name_copy(facts, subject);
 }
@@ -89,7 +91,7 @@ tls_facts_read(struct tls_facts *facts, SSL *session)
 	facts->has_certificate = certificate != NULL;
 	facts->verified = certificate && SSL_get_verify_result(session) == X509_V_OK;
 	facts->subject = facts->issuer = facts->common_name = span_of("", 0);
-	facts->ends = 0;
+	facts->begins = facts->ends = 0;
 	if (certificate)
 		certificate_read(facts, certificate);
 	ERR_clear_error();

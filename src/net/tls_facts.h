@@ -29,7 +29,8 @@ struct tls_facts {
 	bool verified;       /* against the authorities; false without one */
 	struct span subject; /* RFC 2253, cut where it is longer; UTF-8, escaped */
 	struct span issuer;  /* likewise */
-	int64_t ends;        /* seconds since 1970 */
+	int64_t begins;      /* seconds since 1970 */
+	int64_t ends;        /* likewise */
 	struct span
 		common_name; /* UTF-8; empty: none, or more than there is room for */
 	char subject_room[TLS_FACTS_ROOM];

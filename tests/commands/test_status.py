@@ -11,7 +11,9 @@ import threading
 import pytest
 
 from harness.evenpost import built_program
+from harness.pki import OVER, Authority, server_context
 from harness.raw_client import RawClient
+from harness.scripted_server import ScriptedServer
 
 
 def status(*arguments, **keys):
@@ -135,6 +137,20 @@ def test_a_server_that_is_down_says_why(evenpost_before, scripted_servers):
     at = next(i for i, line in enumerate(lines) if line.startswith("  s2 "))
     assert lines[at].split()[2] == "down"
     assert lines[at + 1] == "    ! last probe: connect refused"
+
+
+def test_a_certificate_that_is_over(evenpost_before, scratch):
+    """It is said beside a server that is used all the same."""
+    pair = Authority(scratch).issue("hub.test", days=OVER)
+    with ScriptedServer(tls=server_context(pair)) as server:
+        evenpost = evenpost_before(server, pool={"tls": "may"})
+        send_one(evenpost)
+        lines = status("-c", evenpost.file).stdout.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("  s1 "))
+    assert lines[at].split()[2] == "up"
+    assert lines[at + 1] == (
+        "    ! certificate: CN=hub.test, signed by CN=authority, ended on 2020-02-01"
+    )
 
 
 def test_json_is_what_the_api_says(evenpost_before, scripted_servers):

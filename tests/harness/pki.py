@@ -11,9 +11,9 @@ _KINDS = {
     "rsa": ["-newkey", "rsa:2048"],
 }
 
-# From when to when a certificate is valid that is not so now.
-_PAST = ("20200101000000Z", "20200201000000Z")
-_FUTURE = ("20480101000000Z", "20490101000000Z")
+# When a certificate begins and ends that is good no more, or not yet.
+OVER = ("20200101000000Z", "20200201000000Z")
+TO_COME = ("20990101000000Z", "20990201000000Z")
 
 # Where it stands in a key of P-256 as PKCS 8 (RFC 5958, RFC 5915).
 _PRIVATE_HALF = slice(36, 68)
@@ -42,25 +42,22 @@ class Authority:
         extensions = ["basicConstraints=critical,CA:TRUE", "keyUsage=keyCertSign"]
         self._make(self.file, self.key, f"/CN={name}", extensions, days=3650)
 
-    def _make(
-        self, file, key, subject, extensions, days, kind="ecdsa", signer=None, span=_PAST
-    ):
+    def _make(self, file, key, subject, extensions, days, kind="ecdsa", signer=None):
         signer = signer or self.parent
         signing = ["-CA", signer.file, "-CAkey", signer.key] if signer else []
         added = [word for line in extensions for word in ("-addext", line)]
-        if not signing or days > 0:
+        if isinstance(days, int):
             self._request(file, key, subject, added, kind, signing, days)
         else:
-            self._request_span(file, key, subject, extensions, kind, signer, span)
+            self._request_dated(file, key, subject, extensions, kind, signer, days)
 
     def _request(self, file, key, subject, added, kind, signing, days):
         run(
-            ["openssl", "req", "-x509", *_KINDS[kind], "-nodes", "-days", max(days, 1)]
+            ["openssl", "req", "-x509", *_KINDS[kind], "-nodes", "-days", days]
             + ["-subj", subject, *added, *signing, "-keyout", key, "-out", file]
         )
 
-    def _request_span(self, file, key, subject, extensions, kind, signer, span):
-        """One whose time is not now."""
+    def _request_dated(self, file, key, subject, extensions, kind, signer, dates):
         request, settings = (file.parent / f"{file.name}.{n}" for n in ("csr", "cnf"))
         run(
             ["openssl", "req", "-new", *_KINDS[kind], "-nodes", "-subj", subject]
@@ -78,21 +75,23 @@ class Authority:
         run(
             ["openssl", "ca", "-batch", "-notext", "-config", settings]
             + ["-cert", signer.file, "-keyfile", signer.key, "-in", request]
-            + ["-startdate", span[0], "-enddate", span[1], "-out", file]
+            + ["-startdate", dates[0], "-enddate", dates[1]]
+            + ["-out", file]
         )
 
-    def issue(self, name, *, file=None, kind="ecdsa", days=30, chain=True, future=False):
-        """A certificate for a host name or "IP:ADDRESS"; days of 0: it is over.
+    def issue(self, name, *, file=None, kind="ecdsa", days=30, chain=True):
+        """A certificate for a host name or "IP:ADDRESS".
 
-        chain: with an authority between behind it. future: it is not valid yet.
+        days: it is good for that many from now on, or OVER, or TO_COME.
+        chain: with an authority between behind it.
         """
-        days, span = (0, _FUTURE) if future else (days, _PAST)
-        stem = file or f"{name}-{kind}-{span[0][:4]}-{days}".replace("*", "any")
+        until = days if isinstance(days, int) else days[1]
+        stem = file or f"{name}-{kind}-{until}".replace("*", "any")
         alternative = name if ":" in name else f"DNS:{name}"
         pair = Pair(self.directory / f"{stem}.crt", self.directory / f"{stem}.key")
         extensions = [f"subjectAltName={alternative}", "basicConstraints=CA:FALSE"]
         self._make(
-            pair.certificate, pair.key, f"/CN={name}", extensions, days, kind, self, span
+            pair.certificate, pair.key, f"/CN={name}", extensions, days, kind, self
         )
         if self.parent and chain:
             whole = pair.certificate.read_text() + self.file.read_text()

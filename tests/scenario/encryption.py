@@ -4,7 +4,7 @@ import ssl
 import warnings
 
 from harness.certificate import make_certificate
-from harness.pki import Authority, Pair, server_context, sign_with_another
+from harness.pki import OVER, TO_COME, Authority, Pair, server_context, sign_with_another
 from harness.scripted_server import DROP, HANG
 from harness.tls_client import TlsClient, client_context
 
@@ -91,7 +91,8 @@ def make_certificates(directory, authority):
         "address": authority.issue("IP:127.0.0.1"),
         "other name": authority.issue("other.test"),
         "self-signed": Pair(*make_certificate(selfmade, NAME)),
-        "expired": authority.issue(NAME, days=0),
+        "expired": authority.issue(NAME, days=OVER),
+        "to come": authority.issue(NAME, days=TO_COME),
         "ends soon": authority.issue(NAME, days=5),
         "cut": between.issue(NAME, file="cut", chain=False),
         "wrong key": sign_with_another(good),
@@ -109,6 +110,8 @@ SERVERS = {
     "without": (None, {}),
     "good": ("good", {}),
     "expired": ("expired", {}),
+    "to come": ("to come", {}),
+    "ends soon": ("ends soon", {}),
     "other name": ("other name", {}),
     "self-signed": ("self-signed", {}),
     "wrong key": ("wrong key", {}),

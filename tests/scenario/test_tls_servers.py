@@ -366,6 +366,7 @@ def test_probe(evenpost_before, tls_server, authority, probe):
         ("require", "old", "TLS: tlsv1 alert protocol version", None),
         ("may", "wrong key", "TLS: bad signature", None),
         ("verify", "expired", "TLS: certificate verify failed: ", "s1: certificate has"),
+        ("verify", "to come", "TLS: certificate verify failed: ", "s1: certificate is"),
         ("verify", "other name", "TLS: certificate verify failed: ", "s1: hostname"),
         ("verify", "self-signed", "TLS: certificate verify failed: ", "s1: self-signed"),
         ("verify", "cut", "TLS: certificate verify failed: ", "s1: unable to get"),
@@ -404,6 +405,29 @@ def test_end_of_a_certificate(evenpost_before, tls_server, certificates):
     evenpost.wait_state("s1", "down")
     assert last_probe(evenpost)["certificate"]["days_left"] in (4, 5)
     assert len(evenpost.log_events("certificate")) == 1
+
+
+@pytest.mark.parametrize(
+    "kind, remark",
+    [
+        ("good", None),
+        ("ends soon", "ends on 20"),
+        ("expired", "ended on 2020-02-01"),
+        ("to come", "is not valid before 2099-01-01"),
+    ],
+)
+@pytest.mark.parametrize("policy", ["may", "require", "implicit"])
+def test_certificate_that_nobody_verifies(evenpost_before, tls_server, policy, kind, remark):
+    """There is something to say of it, and mail passes all the same."""
+    server = tls_server(kind, implicit=policy == "implicit")
+    evenpost = evenpost_before(server, pool={"tls": policy})
+    check(evenpost, server, ENCRYPTED, None)
+    said = last_probe(evenpost)["certificate"]["remark"]
+    assert (said is None) == (remark is None)
+    if remark:
+        assert said.startswith(f"CN={NAME}, signed by CN=root, {remark}")
+        (line,) = evenpost.wait_event("certificate")
+        assert line["why"] == said
 
 
 def test_new_authority_for_probes(evenpost_before, tls_server, authority, tmp_path):

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from harness.evenpost import built_program
-from harness.pki import Authority, server_context
+from harness.pki import OVER, Authority, server_context
 from harness.tools import run_load
 from harness.waiting import wait_until
 
@@ -84,7 +84,7 @@ def test_verifies_against_an_authority(tls_sink, authority, way):
 
 
 def test_verifies_nothing_by_default(sink, scratch):
-    expired = Authority(scratch, "nobody").issue("other.example", days=0)
+    expired = Authority(scratch, "nobody").issue("other.example", days=OVER)
     shown = ["--tls-certificate", expired.certificate, "--tls-key", expired.key]
     server = sink(*shown)
     assert run_load(server.address, "--tls", "starttls").status == 0

@@ -26,6 +26,9 @@
 #define PROBE(result, at)                                                              \
 	"\"last_probe\":{\"result\":\"" result "\",\"took_ms\":3.14,\"at\":\"" at      \
 	"\",\"transcript\":[]}"
+#define SHOWING(remark)                                                                \
+	"\"last_probe\":{\"result\":\"ok\",\"took_ms\":3.14,\"at\":\"" RECENT          \
+	"\",\"certificate\":{\"subject\":\"CN=hub1\",\"remark\":" remark "}}"
 #define RECENT "2026-11-23T17:59:55.900Z"
 
 #define ROW(state, probe)                                                              \
@@ -76,6 +79,16 @@ static const struct row {
 	{"a fault and a probe that failed", STATUS_OF(""),
 	 POOL_OF(SERVER("down", "\"fault\":\"f\"," PROBE("r", RECENT))),
 	 "ago\n    ! fault: f\n    ! last probe: r\n"},
+	{"a certificate", STATUS_OF(""),
+	 POOL_OF(SERVER("up", SHOWING("\"CN=hub1, ends on 2026-11-26\""))),
+	 ROW("up   ", "ok, 3.1 ms, 5 s ago") "    ! certificate: CN=hub1, ends on "
+					     "2026-11-26\n"},
+	{"a certificate that is good", STATUS_OF(""),
+	 POOL_OF(SERVER("up", SHOWING("null")) "," SERVER("up", "\"fault\":null")),
+	 ROW("up   ", "ok, 3.1 ms, 5 s ago") "  hub1 "},
+	{"no server plays tricks with a certificate", STATUS_OF(""),
+	 POOL_OF(SERVER("up", SHOWING("\"CN=\\u001b[2J\""))),
+	 "! certificate: CN=?[2J\n"},
 	{"an old probe", STATUS_OF(""),
 	 POOL_OF(SERVER("maint", PROBE("ok", "2026-11-20T18:00:00.000Z"))),
 	 "ok, 3.1 ms, 3 d ago\n"},

@@ -18,6 +18,7 @@ struct row {
 	unsigned count;
 	unsigned said;    /* how many of the looks said something */
 	const char *days; /* of the last of them; NULL: any */
+	int64_t begins;   /* seconds from the first look */
 };
 
 static const struct row rows[] = {
@@ -37,6 +38,9 @@ static const struct row rows[] = {
 	{"long ago", {-DAY - 1}, 1, 1, "days=-2 "},
 	{"ended, and not said again", {-1, -DAY, -30 * DAY}, 3, 1},
 	{"a new one, and its end", {DAY, 90 * DAY, 13 * DAY, 12 * DAY}, 4, 2},
+	{"not valid yet", {90 * DAY, 89 * DAY}, 2, 1, "days=90 ", 2 * DAY},
+	{"valid from just now", {90 * DAY}, 1, 0},
+	{"not valid yet, and soon no more", {10 * DAY}, 1, 1, "days=10 ", DAY},
 };
 
 static char last[1024];
@@ -69,7 +73,7 @@ looks(void **state)
 
 		probe_record_init(&record);
 		probe_record_certificate(&record, SPAN("CN=hub1\n"), SPAN("CN=ca"),
-					 NOW + row->left[i]);
+					 NOW + row->begins, NOW + row->left[i]);
 		said += certificate_look(&watch, server, &record.certificate,
 					 NOW * 1000ll);
 	}
@@ -95,7 +99,8 @@ says_whose(void **state)
 	assert_non_null(server);
 	log_set_sink(keep_line);
 	probe_record_init(&record);
-	probe_record_certificate(&record, SPAN("CN=hub1\n"), SPAN("CN=ca"), NOW + DAY);
+	probe_record_certificate(&record, SPAN("CN=hub1\n"), SPAN("CN=ca"), NOW,
+				 NOW + DAY);
 	certificate_look(&watch, server, &record.certificate, NOW * 1000ll);
 	assert_non_null(strstr(
 		last, "why=\"CN=hub1?, signed by CN=ca, ends on 2026-11-26\"\n"));
@@ -104,11 +109,45 @@ says_whose(void **state)
 	server_unref(server);
 }
 
+static const struct remark_row {
+	const char *name;
+	int64_t begins, ends; /* seconds from now */
+	const char *remark;
+} remark_rows[] = {
+	{"good", 0, 14 * DAY, ""},
+	{"ends soon", -DAY, 14 * DAY - 1,
+	 "CN=hub1, signed by CN=ca, ends on 2026-12-09"},
+	{"ends now", -DAY, 0, "CN=hub1, signed by CN=ca, ends on 2026-11-25"},
+	{"ended", -DAY, -1, "CN=hub1, signed by CN=ca, ended on 2026-11-25"},
+	{"begins in a second", 1, 90 * DAY,
+	 "CN=hub1, signed by CN=ca, is not valid before 2026-11-25"},
+	{"ended before it begins", DAY, -DAY,
+	 "CN=hub1, signed by CN=ca, ended on 2026-11-24"},
+};
+
+static void
+remarks(void **state)
+{
+	const struct remark_row *row = *state;
+	struct probe_certificate certificate = {
+		.shown = true,
+		.subject = "CN=hub1",
+		.issuer = "CN=ca",
+		.begins = NOW + row->begins,
+		.ends = NOW + row->ends,
+	};
+	char text[CERTIFICATE_REMARK_MAX];
+	bool found = certificate_remark(&certificate, NOW * 1000ll, text);
+
+	assert_string_equal(text, row->remark);
+	assert_int_equal(found, row->remark[0] != 0);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {cmocka_unit_test(says_whose)};
 
-	return ROWS_RUN(rows, looks) +
+	return ROWS_RUN(rows, looks) + ROWS_RUN(remark_rows, remarks) +
 	       cmocka_run_group_tests_name("certificate", tests, NULL, NULL);
 }
