@@ -23,7 +23,8 @@ struct server;
 
 /* What it is about: who finds that one thing is well knows nothing of the other. */
 enum server_fault_kind {
-	SERVER_FAULT_TLS, /* it is spoken before the server is told anything */
+	SERVER_FAULT_FIRST_WORDS, /* TLS where they should be in clear, or so */
+	SERVER_FAULT_TLS,         /* it is spoken before the server is told anything */
 	SERVER_FAULT_IDENTITY,
 	SERVER_FAULT_LOGIN,   /* our own is not taken */
 	SERVER_FAULT_CLIENTS, /* it keeps some away, and others are served */

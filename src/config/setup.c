@@ -32,6 +32,14 @@ static const struct {
 	const char *preposition;
 	const char *cure; /* NULL: that of the demand */
 } faults[SETUP_FAULT_COUNT] = {
+	[SETUP_SPEAKS_CLEAR] = {"speaks SMTP in clear", "speaks SMTP in clear, and not",
+				"to",
+				"tls: implicit is for port 465 and its like: name that "
+				"port, or say tls: require or verify, for STARTTLS"},
+	[SETUP_SPEAKS_TLS] = {"speaks TLS before its greeting", "speaks",
+			      "before it greets",
+			      "say tls: implicit, or name its port for SMTP in clear "
+			      "or STARTTLS (25, 587)"},
 	[SETUP_NOT_ANNOUNCED] = {"identity not announced", "does not announce", "to"},
 	[SETUP_NO_ADDRESS] = {"identity not announced",
 			      "announces, without ADDR among its attributes,", "to"},

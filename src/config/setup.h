@@ -15,6 +15,8 @@ struct pool_snapshot;
 struct server;
 
 enum setup_fault {
+	SETUP_SPEAKS_CLEAR,      /* where TLS should begin */
+	SETUP_SPEAKS_TLS,        /* where a greeting should be */
 	SETUP_NOT_ANNOUNCED,     /* XCLIENT, XFORWARD: not in the reply to EHLO */
 	SETUP_NO_ADDRESS,        /* announced, but without ADDR */
 	SETUP_REFUSED,           /* announced, and answered with reply */

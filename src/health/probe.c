@@ -1,6 +1,7 @@
 #include "health/probe_internal.h"
 
 #include "balance/server_fault.h"
+#include "config/first_words.h"
 #include "config/identity.h"
 #include "smtp/proxy_header.h"
 
@@ -113,6 +114,19 @@ probe_print_timeout(const struct probe *probe, char text[PROBE_TIME_MAX])
 }
 
 static void
+give_up_on_greeting(struct probe *probe, const char *time)
+{
+	const char *words = probe_notes_tls(probe, buffer_span(&probe->input));
+
+	if (words)
+		probe_record_result(&probe->record, false, "greeting: %s", words);
+	else
+		probe_record_result(
+			&probe->record, false, "no greeting in %s%s", time,
+			first_words_missing(probe->plan->tls, probe->server));
+}
+
+static void
 deadline_passed(struct timer *timer)
 {
 	struct probe *probe = CONTAINER_OF(timer, struct probe, deadline);
@@ -131,7 +145,7 @@ deadline_passed(struct timer *timer)
 	else if (probe->shaking_hands)
 		probe_record_result(record, false, "no TLS handshake in %s", time);
 	else if (probe->asked == SMTP_STEP_GREETING)
-		probe_record_result(record, false, "no greeting in %s", time);
+		give_up_on_greeting(probe, time);
 	else
 		probe_record_result(record, false, "no reply to %s in %s",
 				    step_word(probe), time);
@@ -302,6 +316,8 @@ take_reply(struct probe *probe, enum smtp_step step, const struct smtp_reply *re
 	enum smtp_step next;
 
 	probe_record_add(&probe->record, "S", reply->text);
+	if (step == SMTP_STEP_GREETING)
+		first_words_are_good(probe->server);
 	if (step == SMTP_STEP_QUIT) {
 		probe_finish(probe);
 		return false;
@@ -350,6 +366,7 @@ take_input(struct probe *probe)
 	struct span input = buffer_span(&probe->input);
 	enum smtp_step step;
 	struct smtp_reply reply, answer;
+	const char *words;
 
 	switch (smtp_client_next(&probe->client, &input, &step, &reply)) {
 	case SMTP_CLIENT_MORE:
@@ -357,7 +374,8 @@ take_input(struct probe *probe)
 	case SMTP_CLIENT_BROKEN:
 		if (probe->shaking_hands)
 			probe_notes_early_words(probe);
-		return fail_reply(probe, input, "not an SMTP reply");
+		words = probe_notes_tls(probe, input);
+		return fail_reply(probe, input, words ? words : "not an SMTP reply");
 	case SMTP_CLIENT_REPLY:
 		break;
 	}
@@ -381,8 +399,11 @@ take_end(struct probe *probe, enum status status)
 {
 	/* it may say in TLS what it has against us: a certificate that it misses */
 	bool reason = status == STATUS_LOST && stream_is_tls(&probe->stream);
+	const char *words = probe_notes_tls(probe, buffer_span(&probe->input));
 
-	if (probe->asked != SMTP_STEP_QUIT)
+	if (words)
+		probe_record_result(&probe->record, false, "greeting: %s", words);
+	else if (probe->asked != SMTP_STEP_QUIT)
 		probe_record_result(&probe->record, false, "connection lost %s %s%s%s",
 				    probe->asked == SMTP_STEP_GREETING ? "before the"
 								       : "after",

@@ -33,6 +33,9 @@ bool probe_finds_starttls(struct probe *probe);
 bool probe_does_without_tls(struct probe *probe, const struct smtp_reply *reply);
 /* Something came in clear behind the reply to STARTTLS: the result says so. */
 void probe_notes_early_words(struct probe *probe);
+/* What it said is no greeting. NULL: nor is it TLS where there should be none; else a
+   few words, and a fault of the server's is noted. */
+const char *probe_notes_tls(const struct probe *probe, struct span said);
 /* Gets on with the handshake. True: it is done; false: not yet, or it has ended. */
 bool probe_shake_hands(struct probe *probe);
 

@@ -5,6 +5,7 @@
 #include "health/probe_internal.h"
 
 #include "balance/server.h"
+#include "config/first_words.h"
 #include "net/tls_facts.h"
 
 #include <stdio.h>
@@ -66,6 +67,28 @@ probe_notes_early_words(struct probe *probe)
 			    "STARTTLS: spoke before the handshake");
 }
 
+const char *
+probe_notes_tls(const struct probe *probe, struct span said)
+{
+	struct endpoint own;
+
+	if (probe->asked != SMTP_STEP_GREETING || stream_is_tls(&probe->stream))
+		return NULL;
+	stream_local(&probe->stream, &own);
+	return first_words_in_tls(probe->plan->tls, probe->server, &own, said);
+}
+
+/* The same the other way round, where a handshake has failed. */
+static const char *
+note_clear(const struct probe *probe)
+{
+	struct endpoint own;
+
+	stream_local(&probe->stream, &own);
+	return first_words_in_clear(probe->plan->tls, probe->server, &own,
+				    stream_tls_first_octets(&probe->stream));
+}
+
 /* False: the probe has ended. */
 static bool
 begin(struct probe *probe)
@@ -84,11 +107,12 @@ static void
 fail(struct probe *probe)
 {
 	const char *verdict = stream_tls_verdict(&probe->stream);
+	const char *why = note_clear(probe);
 
 	if (verdict)
 		setup_note_certificate(probe->server, probe->plan->tls_name, verdict);
 	probe_record_result(&probe->record, false, "TLS: %s",
-			    stream_tls_error(&probe->stream));
+			    why ? why : stream_tls_error(&probe->stream));
 	probe_finish(probe);
 }
 

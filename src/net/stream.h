@@ -115,6 +115,11 @@ const char *stream_tls_error(const struct stream *stream);
 /* What is wrong with the certificate of a server that has to show a good one, as far as
    it was seen: in OpenSSL's words; NULL: nothing. */
 const char *stream_tls_verdict(const struct stream *stream);
+/*
+ * The first octets that came from the peer since TLS began, a few, as they came on the
+ * wire: what it is that a handshake failed with. Valid until the next read.
+ */
+struct span stream_tls_first_octets(const struct stream *stream);
 /* After the handshake; the facts borrow from the stream until it is closed. */
 void stream_tls_facts(const struct stream *stream, struct tls_facts *facts);
 

@@ -23,6 +23,13 @@ take_allowance(struct stream_tls *tls, size_t count)
 	tls->allowance -= count < tls->allowance ? count : tls->allowance;
 }
 
+static void
+keep_first(struct stream_tls *tls, const char *octets, size_t count)
+{
+	while (count-- > 0 && tls->first_count < STREAM_TLS_FIRST_OCTETS)
+		tls->first[tls->first_count++] = *octets++;
+}
+
 static int
 bio_read(BIO *bio, char *room, size_t size, size_t *count)
 {
@@ -36,6 +43,7 @@ bio_read(BIO *bio, char *room, size_t size, size_t *count)
 	switch (stream_socket_read(stream, room, size, count)) {
 	case STATUS_OK:
 		take_allowance(stream->tls, *count);
+		keep_first(stream->tls, room, *count);
 		return BIO_OK;
 	case STATUS_AGAIN:
 		BIO_set_retry_read(bio);

@@ -13,6 +13,9 @@ struct bio_st;
 struct ssl_st;
 struct tls_context;
 
+/* Of what the peer says: enough to tell what it speaks. */
+#define STREAM_TLS_FIRST_OCTETS 4
+
 /* TLS on one stream. Owner: the stream. */
 struct stream_tls {
 	struct ssl_st *openssl;
@@ -25,6 +28,8 @@ struct stream_tls {
 	int send_flags;
 	bool held; /* what is unsent waits for what is said next, not for the kernel */
 	size_t allowance; /* bytes that the read under way may take from the socket */
+	char first[STREAM_TLS_FIRST_OCTETS];
+	unsigned char first_count;
 	bool established;
 	bool more; /* OpenSSL holds bytes, or the end or a failure is to be told */
 	bool socket_ended; /* the socket's end was read, which is not the session's */

@@ -287,6 +287,13 @@ stream_tls_verdict(const struct stream *stream)
 	return X509_verify_cert_error_string(verdict);
 }
 
+struct span
+stream_tls_first_octets(const struct stream *stream)
+{
+	assert(stream->tls);
+	return span_of(stream->tls->first, stream->tls->first_count);
+}
+
 const char *
 stream_tls_version(const struct stream *stream)
 {

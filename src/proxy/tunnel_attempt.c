@@ -1,5 +1,6 @@
 #include "proxy/tunnel_internal.h"
 
+#include "config/first_words.h"
 #include "config/limits.h"
 #include "net/tls_facts.h"
 #include "proxy/connector.h"
@@ -88,6 +89,39 @@ fail(struct tunnel *tunnel, enum server_failure failure, const char *why)
 
 /* ---- the greeting ---- */
 
+/* NULL: what it said is no TLS, or all of it is. */
+static const char *
+note_tls(const struct tunnel *tunnel)
+{
+	struct endpoint own;
+
+	if (stream_is_tls(&tunnel->server_stream))
+		return NULL;
+	stream_local(&tunnel->server_stream, &own);
+	return first_words_in_tls(tunnel->pool->tls, tunnel->server, &own,
+				  buffer_span(&tunnel->down.held));
+}
+
+static void
+fail_closed(struct tunnel *tunnel)
+{
+	const char *words = note_tls(tunnel);
+
+	fail(tunnel, SERVER_FAILURE_GREETING,
+	     words ? words : "closed before its greeting");
+}
+
+static void
+fail_without_greeting(struct tunnel *tunnel)
+{
+	const char *words = note_tls(tunnel);
+	char why[160];
+
+	snprintf(why, sizeof(why), "no greeting in time%s",
+		 first_words_missing(tunnel->pool->tls, tunnel->server));
+	fail(tunnel, SERVER_FAILURE_GREETING, words ? words : why);
+}
+
 /* A server that knows the client may have refused it, and not be to blame. */
 static void
 take_refusal(struct tunnel *tunnel, const struct smtp_reply *reply)
@@ -135,6 +169,7 @@ look_at_greeting(struct tunnel *tunnel)
 	case SMTP_REPLY_MORE:
 		break;
 	case SMTP_REPLY_COMPLETE:
+		first_words_are_good(tunnel->server);
 		if (reply.code >= 400)
 			take_refusal(tunnel, &reply);
 		else if (!refuses_header(tunnel, &reply, input))
@@ -166,7 +201,7 @@ read_greeting(struct tunnel *tunnel)
 	case STATUS_AGAIN:
 		break;
 	default:
-		fail(tunnel, SERVER_FAILURE_GREETING, "closed before its greeting");
+		fail_closed(tunnel);
 		break;
 	}
 }
@@ -257,13 +292,25 @@ await_greeting(struct tunnel *tunnel)
 
 /* ---- TLS towards the server ---- */
 
+static const char *
+note_clear(const struct tunnel *tunnel)
+{
+	struct endpoint own;
+
+	stream_local(&tunnel->server_stream, &own);
+	return first_words_in_clear(tunnel->pool->tls, tunnel->server, &own,
+				    stream_tls_first_octets(&tunnel->server_stream));
+}
+
 static void
 fail_handshake(struct tunnel *tunnel)
 {
 	const char *verdict = stream_tls_verdict(&tunnel->server_stream);
+	const char *words = note_clear(tunnel);
 	char why[256];
 
-	snprintf(why, sizeof(why), "TLS: %s", stream_tls_error(&tunnel->server_stream));
+	snprintf(why, sizeof(why), "TLS: %s",
+		 words ? words : stream_tls_error(&tunnel->server_stream));
 	if (verdict)
 		setup_note_certificate(tunnel->server,
 				       setup_tls_name(tunnel->pool, tunnel->server),
@@ -277,6 +324,7 @@ shake_hands(struct tunnel *tunnel)
 	switch (stream_handshake(&tunnel->server_stream)) {
 	case STATUS_OK:
 		server_clear_fault(tunnel->server, SERVER_FAULT_TLS);
+		first_words_are_good(tunnel->server);
 		await_greeting(tunnel);
 		break;
 	case STATUS_AGAIN:
@@ -446,7 +494,7 @@ tunnel_attempt_timed_out(struct tunnel *tunnel)
 		fail(tunnel, SERVER_FAILURE_TIMEOUT, "no TLS handshake in time");
 		break;
 	case TUNNEL_GREETING:
-		fail(tunnel, SERVER_FAILURE_GREETING, "no greeting in time");
+		fail_without_greeting(tunnel);
 		break;
 	default:
 		tunnel_fail(tunnel, &NO_PLACE, "queue");

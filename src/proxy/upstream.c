@@ -1,5 +1,6 @@
 #include "proxy/upstream_internal.h"
 
+#include "config/first_words.h"
 #include "config/limits.h"
 #include "proxy/connector.h"
 #include "proxy/session.h"
@@ -173,11 +174,11 @@ fail_out_of_turn(struct upstream *upstream, enum smtp_step step,
 }
 
 static void
-fail_broken(struct upstream *upstream)
+fail_broken(struct upstream *upstream, struct span input)
 {
 	if (upstream->state == UPSTREAM_HANDSHAKE)
 		upstream_spoke_before_tls(upstream);
-	else
+	else if (!upstream_fails_for_tls(upstream, input))
 		upstream_fail(upstream, SERVER_FAILURE_LOST, "broken or unasked reply");
 }
 
@@ -203,7 +204,7 @@ take_replies(struct upstream *upstream, struct span *input)
 		case SMTP_CLIENT_MORE:
 			return true;
 		case SMTP_CLIENT_BROKEN:
-			fail_broken(upstream);
+			fail_broken(upstream, *input);
 			return false;
 		}
 	}
@@ -249,6 +250,8 @@ fail_lost(struct upstream *upstream, enum status status)
 		upstream_give_up_tls(upstream, SERVER_FAILURE_TLS, why);
 		return;
 	}
+	if (upstream_fails_for_tls(upstream, buffer_span(&upstream->input)))
+		return;
 	if (status == STATUS_LOST && stream_is_tls(&upstream->stream))
 		snprintf(why, sizeof(why), "connection lost: %s",
 			 stream_tls_error(&upstream->stream));
@@ -389,6 +392,18 @@ flush(struct loop_task *task)
 }
 
 static void
+fail_without_greeting(struct upstream *upstream)
+{
+	char why[UPSTREAM_WHY_MAX];
+
+	if (upstream_fails_for_tls(upstream, buffer_span(&upstream->input)))
+		return;
+	snprintf(why, sizeof(why), "no greeting in time%s",
+		 first_words_missing(upstream->pool->tls, upstream->server));
+	upstream_fail(upstream, SERVER_FAILURE_GREETING, why);
+}
+
+static void
 on_timeout(struct timer *timer)
 {
 	struct upstream *upstream = CONTAINER_OF(timer, struct upstream, timer);
@@ -398,7 +413,7 @@ on_timeout(struct timer *timer)
 		upstream_fail(upstream, SERVER_FAILURE_CONNECT, "connect timed out");
 		break;
 	case UPSTREAM_GREETING:
-		upstream_fail(upstream, SERVER_FAILURE_GREETING, "no greeting in time");
+		fail_without_greeting(upstream);
 		break;
 	case UPSTREAM_HANDSHAKE:
 		upstream_give_up_tls(upstream, SERVER_FAILURE_TIMEOUT,

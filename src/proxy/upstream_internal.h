@@ -69,6 +69,9 @@ void upstream_say_starttls(struct upstream *upstream);
 void upstream_take_starttls(struct upstream *upstream, const struct smtp_reply *reply);
 /* Something came in clear behind the reply to STARTTLS. */
 void upstream_spoke_before_tls(struct upstream *upstream);
+/* In GREETING: what it said is no greeting. True: it is TLS where there should be none,
+   and it ended. */
+bool upstream_fails_for_tls(struct upstream *upstream, struct span said);
 /* In HANDSHAKE: gets on with it. True: it is done. */
 bool upstream_shake_hands(struct upstream *upstream);
 /* There will be no TLS: another server, or this one in clear where the pool says so. */

@@ -7,6 +7,7 @@
 #include "proxy/upstream_internal.h"
 
 #include "balance/server_fault.h"
+#include "config/first_words.h"
 #include "proxy/connector.h"
 #include "proxy/session.h"
 #include "smtp/xclient.h"
@@ -121,6 +122,7 @@ upstream_say_hello(struct upstream *upstream)
 static void
 take_greeting(struct upstream *upstream, const struct smtp_reply *reply)
 {
+	first_words_are_good(upstream->server);
 	if (reply->code == 220)
 		upstream_say_hello(upstream);
 	else

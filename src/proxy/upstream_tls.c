@@ -5,6 +5,7 @@
  */
 #include "proxy/upstream_internal.h"
 
+#include "config/first_words.h"
 #include "config/setup.h"
 
 #include <assert.h>
@@ -112,6 +113,32 @@ upstream_spoke_before_tls(struct upstream *upstream)
 					  &setup_starttls, NULL));
 }
 
+bool
+upstream_fails_for_tls(struct upstream *upstream, struct span said)
+{
+	struct endpoint own;
+	const char *why;
+
+	if (upstream->state != UPSTREAM_GREETING || stream_is_tls(&upstream->stream))
+		return false;
+	stream_local(&upstream->stream, &own);
+	why = first_words_in_tls(upstream->pool->tls, upstream->server, &own, said);
+	if (why)
+		upstream_fail(upstream, SERVER_FAILURE_GREETING, why);
+	return why != NULL;
+}
+
+/* The same the other way round, where a handshake has failed. */
+static const char *
+note_clear(const struct upstream *upstream)
+{
+	struct endpoint own;
+
+	stream_local(&upstream->stream, &own);
+	return first_words_in_clear(upstream->pool->tls, upstream->server, &own,
+				    stream_tls_first_octets(&upstream->stream));
+}
+
 static bool
 begin(struct upstream *upstream)
 {
@@ -133,9 +160,11 @@ static void
 take_failure(struct upstream *upstream)
 {
 	const char *verdict = stream_tls_verdict(&upstream->stream);
+	const char *words = note_clear(upstream);
 	char why[UPSTREAM_WHY_MAX];
 
-	snprintf(why, sizeof(why), "TLS: %s", stream_tls_error(&upstream->stream));
+	snprintf(why, sizeof(why), "TLS: %s",
+		 words ? words : stream_tls_error(&upstream->stream));
 	if (verdict)
 		setup_note_certificate(upstream->server,
 				       setup_tls_name(upstream->pool, upstream->server),

@@ -135,6 +135,9 @@ SAYS_MORE = (
     "see whether somebody on the way puts words in its mouth"
 )
 
+SPEAKS_CLEAR = "s1 speaks SMTP in clear, and not TLS to 127.0.0.1: tls: implicit is for"
+SPEAKS_TLS = "s1 speaks TLS before it greets 127.0.0.1: say tls: implicit"
+
 # How long a pool has patience with it, where it would take long to lose it.
 PATIENCE = {"silent": {"timeouts": {"greeting": "100ms"}}}
 

@@ -20,6 +20,7 @@ from encryption import (
     REFUSES,
     SAYS_MORE,
     SERVERS,
+    SPEAKS_CLEAR,
     UNPROBED,
     check_fault,
     come,
@@ -82,7 +83,7 @@ MATRIX = {
 
 # Of servers that speak TLS from the first byte, or do not, with and without tls-ca.
 IMPLICIT = {
-    ("believes", "without"): (NOTHING, None),
+    ("believes", "without"): (NOTHING, SPEAKS_CLEAR),
     ("believes", "good"): (ENCRYPTED, None),
     ("believes", "expired"): (ENCRYPTED, None),
     ("believes", "other name"): (ENCRYPTED, None),
@@ -92,6 +93,7 @@ IMPLICIT = {
     ("believes", "old"): (NOTHING, None),
     ("believes", "drops"): (NOTHING, None),
     ("believes", "silent"): (NOTHING, None),
+    ("verifies", "without"): (NOTHING, SPEAKS_CLEAR),
     ("verifies", "good"): (ENCRYPTED, None),
     ("verifies", "expired"): (NOTHING, "s1: certificate has expired"),
     ("verifies", "other name"): (NOTHING, "s1: hostname mismatch"),

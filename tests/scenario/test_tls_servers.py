@@ -17,6 +17,8 @@ from encryption import (
     OFFERS_NONE,
     REFUSES,
     SAYS_MORE,
+    SPEAKS_CLEAR,
+    SPEAKS_TLS,
     UNPROBED,
     check_fault,
     come,
@@ -325,6 +327,98 @@ def test_connection_mode(evenpost_before, tls_server, authority, kind):
         else:
             client.expect("421 4.3.2")
             assert fault(evenpost).startswith("s1: certificate has expired")
+
+
+# ---- the wrong port ----
+
+
+@pytest.mark.parametrize("mode", ["message", "connection"])
+def test_clear_where_tls_should_be(evenpost_before, certificates, mode):
+    """tls: implicit before a port that greets in clear: said once, and mended by TLS."""
+    with ScriptedServer() as server:
+        evenpost = evenpost_before(
+            server,
+            pool={"tls": "implicit", "passive": {"failures": 0}, **UNPROBED},
+            listener={"mode": mode},
+        )
+        for _ in range(2):
+            visit(evenpost, mode, 451 if mode == "message" else 421)
+        assert fault(evenpost).startswith(SPEAKS_CLEAR)
+        assert len(evenpost.wait_event("fault")) == 1
+        server.tls, server.implicit = server_context(certificates["good"]), True
+        visit(evenpost, mode, 250 if mode == "message" else 221)
+        assert fault(evenpost) is None
+        evenpost.wait_event("fault", why="mended")
+
+
+def visit(evenpost, mode, expected):
+    if mode == "message":
+        send_message(evenpost, expected)
+        return
+    with RawClient(evenpost.port) as client:
+        if expected == 221:
+            client.hello()
+            client.command("QUIT", 221)
+        else:
+            client.expect(expected)
+
+
+# What a port for TLS says to whom it does not understand.
+ALERT = b"\x15\x03\x01\x00\x02\x02\x46"
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["and ends", "and waits"])
+@pytest.mark.parametrize(
+    "mode, tls", [("message", "off"), ("message", "require"), ("connection", "off")]
+)
+def test_tls_where_a_greeting_should_be(evenpost_before, mode, tls, ends):
+    def refuse(connected):
+        connected.sendall(ALERT)
+        if not ends:
+            connected.recv(1)  # until the other side goes
+
+    server = ByteServer(refuse)
+    evenpost = evenpost_before(
+        server,
+        pool={"tls": tls, "timeouts": {"greeting": "1s"}, **UNPROBED},
+        listener={"mode": mode},
+    )
+    visit(evenpost, mode, 451 if mode == "message" else 421)
+    assert fault(evenpost).startswith(SPEAKS_TLS)
+    server.stop()
+
+
+def test_tls_where_a_probe_waits_for_a_greeting(evenpost_before):
+    server = ByteServer(lambda connected: connected.sendall(ALERT))
+    evenpost = evenpost_before(server, pool={"tls": "may"}, ready=False)
+    evenpost.wait_event("server", state="down")
+    last = last_probe(evenpost)["result"]
+    assert last == "greeting: speaks TLS before its greeting"
+    assert fault(evenpost).startswith(SPEAKS_TLS)
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    "tls, hint", [("off", ": on port 465 a server waits for TLS"), ("implicit", None)]
+)
+def test_nothing_from_port_465(evenpost_before, tls, hint):
+    """No fault, since it may be something else; but a hint for who looks."""
+    try:
+        listener = socket.create_server(("127.0.0.9", 465))
+    except OSError as error:
+        pytest.skip(f"port 465 can not be had: {error}")
+    with listener:
+        evenpost = evenpost_before(
+            types.SimpleNamespace(address="127.0.0.9:465"),
+            pool={"tls": tls, "health": {**EAGER_HEALTH, "timeout": "100ms"}},
+            ready=False,
+        )
+        (line,) = evenpost.wait_event("server", state="down")
+        assert fault(evenpost) is None
+    if hint:
+        assert f"no greeting in 100ms{hint}" in line["why"]
+    else:
+        assert line["why"] == "probe ehlo: no TLS handshake in 100ms"
 
 
 # ---- probes ----

@@ -76,6 +76,14 @@ struct row {
 	"certificate, "                                                                \
 	"and offer TLS to us (smtpd_tls_security_level = may, tls_advertise_hosts) "   \
 	"(454 4.7.0 later)"
+#define SPEAKS_CLEAR                                                                   \
+	"a speaks SMTP in clear, and not TLS to 127.0.0.1: tls: implicit is for "      \
+	"port 465 and its like: name that port, or say tls: require or verify, for "   \
+	"STARTTLS"
+#define SPEAKS_TLS                                                                     \
+	"a speaks TLS before it greets 127.0.0.1: say tls: implicit, or name its "     \
+	"port "                                                                        \
+	"for SMTP in clear or STARTTLS (25, 587)"
 #define SAYS_MORE                                                                      \
 	"a says more than its reply to STARTTLS to 127.0.0.1: see whether somebody "   \
 	"on "                                                                          \
@@ -369,12 +377,54 @@ static const struct row rows[] = {
 	 POOL_TLS_IMPLICIT,
 	 NULL,
 	 {GREETING},
+	 "TLS: speaks SMTP in clear",
+	 NULL,
+	 SPEAKS_CLEAR,
+	 NULL,
+	 0,
+	 .deaf = true},
+	{"implicit: a server that refuses in clear",
+	 PROBE_EHLO,
+	 POOL_TLS_IMPLICIT,
+	 NULL,
+	 {{NULL, "554-no\r\n554 service\r\n"}},
+	 "TLS: speaks SMTP in clear",
+	 NULL,
+	 SPEAKS_CLEAR,
+	 NULL,
+	 0,
+	 .deaf = true},
+	{"implicit: a server that speaks something else",
+	 PROBE_EHLO,
+	 POOL_TLS_IMPLICIT,
+	 NULL,
+	 {{NULL, "+OK who is there?\r\n"}},
 	 "TLS: wrong version number",
 	 NULL,
 	 NULL,
 	 NULL,
 	 0,
 	 .deaf = true},
+	{"off: a server that says an alert, and no more",
+	 PROBE_EHLO,
+	 POOL_TLS_OFF,
+	 NULL,
+	 {{NULL, "\25\3\1"}},
+	 "greeting: speaks TLS before its greeting",
+	 "",
+	 SPEAKS_TLS,
+	 NULL,
+	 0},
+	{"require: a server that says an alert that could be a line",
+	 PROBE_EHLO,
+	 POOL_TLS_REQUIRE,
+	 NULL,
+	 {{NULL, "\25\3\3\1\2\2\n"}},
+	 "greeting: speaks TLS before its greeting",
+	 "",
+	 SPEAKS_TLS,
+	 NULL,
+	 0},
 	{"implicit: tcp is content with a connect",
 	 PROBE_TCP,
 	 POOL_TLS_IMPLICIT,

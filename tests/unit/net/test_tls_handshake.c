@@ -524,12 +524,13 @@ struct babble_row {
 	const char *name;
 	const char *words;
 	const char *says;
+	const char *first;
 };
 
 static const struct babble_row babble_rows[] = {
-	{"mail", "EHLO mx.test\r\n", "wrong version number"},
-	{"HTTP", "GET / HTTP/1.1\r\n\r\n", "http request"},
-	{"an end", "", "unexpected eof while reading"},
+	{"mail", "EHLO mx.test\r\n", "wrong version number", "EHLO"},
+	{"HTTP", "GET / HTTP/1.1\r\n\r\n", "http request", "GET "},
+	{"an end", "", "unexpected eof while reading", ""},
 };
 
 static void
@@ -551,6 +552,7 @@ refuses(void **state)
 	scene_run(&scene);
 	assert_int_equal(scene.server.shaken, STATUS_LOST);
 	assert_says(&scene.server, row->says);
+	assert_span(stream_tls_first_octets(&scene.server.stream), row->first);
 	/* and stays so */
 	assert_int_equal(stream_handshake(&scene.server.stream), STATUS_LOST);
 	scene_close(&scene);
