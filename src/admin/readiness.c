@@ -59,16 +59,57 @@ check_pool(struct checks *checks, const struct pool *pool)
 	say(checks, SPAN("\n"));
 }
 
+/* Of the servers of a pool. */
+struct service {
+	bool up;         /* one is, at least */
+	bool usable;     /* one that is up */
+	uint32_t barred; /* of those that are up, as far as they were looked at */
+	char fault[SERVER_FAULT_MAX]; /* of the first of those */
+};
+
+static void
+look_at_server(struct service *service, const struct server *server, int64_t now)
+{
+	char fault[SERVER_FAULT_MAX];
+
+	if (!server_is_up(server, now))
+		return;
+	service->up = true;
+	if (!server_is_barred(server, now, fault))
+		service->usable = true;
+	else if (service->barred++ == 0)
+		memcpy(service->fault, fault, sizeof(fault));
+}
+
+static void
+say_service(struct checks *checks, const struct service *service,
+	    const struct pool *pool)
+{
+	if (service->usable)
+		say(checks, SPAN(": a server is up in pool "));
+	else if (service->up)
+		say(checks, SPAN(": no server that is up gets mail in pool "));
+	else
+		say(checks, SPAN(": no server is up in pool "));
+	say(checks, span_from_string(pool->name));
+	if (service->usable || !service->up)
+		return;
+	say(checks, SPAN(": "));
+	say(checks, span_from_string(service->fault));
+	if (service->barred > 1)
+		say(checks, SPAN("; and others"));
+}
+
 static void
 check_listener(struct checks *checks, const struct listener_snapshot *listener)
 {
 	const struct pool *pool = listener->pool->pool;
-	bool up = pool_up_count(pool, checks->view->loop->now) > 0;
+	struct service service = {0};
 
-	say_check(checks, up, "listener ", listener->name);
-	say(checks, up ? SPAN(": a server is up in pool ")
-		       : SPAN(": no server is up in pool "));
-	say(checks, span_from_string(pool->name));
+	for (uint32_t i = 0; i < pool->server_count && !service.usable; i++)
+		look_at_server(&service, pool->servers[i], checks->view->loop->now);
+	say_check(checks, service.usable, "listener ", listener->name);
+	say_service(checks, &service, pool);
 	say(checks, SPAN("\n"));
 }
 

@@ -1,6 +1,7 @@
 /*
  * readiness: whether mail can be served: each server of the pools in use has had a
- * first probe result, each listener has a server that is up, and the program does not
+ * first probe result, each listener has a server that is up and has no fault of its
+ * set-up that keeps all mail away (see server_is_barred()), and the program does not
  * stop. Thread: control. Allocates in the text.
  */
 #ifndef EVENPOST_ADMIN_READINESS_H

@@ -137,6 +137,7 @@ void
 server_wake(struct server *server)
 {
 	server_rest(server, 0);
+	server_unbar(server, SERVER_FAULT_LOGIN);
 }
 
 bool

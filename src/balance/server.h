@@ -172,7 +172,8 @@ bool server_observe(struct server *server, enum server_observation observation,
 
 /*
  * Takes in what time and settings alone have changed: an ejection that is over, a
- * weight that became 0 or is it no more. Returns true on a change, which it has logged.
+ * weight that became 0 or is it no more; and ages faults. Returns true on a change of
+ * state, which it has logged.
  * Thread: any; the control thread calls it for each server a few times a second.
  */
 bool server_tick(struct server *server, int64_t now);

@@ -5,6 +5,10 @@
 
 #include <assert.h>
 
+/* In place of a time: it was said, and will be given one at the next tick. */
+#define BARS_SINCE_NOW INT64_MAX
+#define BARS_NOTHING 0
+
 /* Zeroes behind it, so that equal texts are equal words. */
 static void
 copy_printable(const char *why, char text[SERVER_FAULT_MAX])
@@ -85,8 +89,21 @@ record_is_news(struct server_fault_record *record)
 	return false;
 }
 
+static void
+bar(struct server_fault *fault, int64_t until)
+{
+	atomic_store_explicit(&fault->bars_until, until, memory_order_relaxed);
+}
+
+static int64_t
+bars_until(const struct server_fault *fault)
+{
+	return atomic_load_explicit(&fault->bars_until, memory_order_relaxed);
+}
+
 bool
-server_set_fault(struct server *server, enum server_fault_kind kind, const char *why)
+server_set_fault(struct server *server, enum server_fault_kind kind,
+		 enum server_fault_effect effect, const char *why)
 {
 	struct server_fault *fault = &server->faults[kind];
 	struct server_fault_record record;
@@ -96,6 +113,7 @@ server_set_fault(struct server *server, enum server_fault_kind kind, const char 
 
 	assert(why[0]);
 	copy_printable(why, text);
+	bar(fault, effect == SERVER_FAULT_BARS ? BARS_SINCE_NOW : BARS_NOTHING);
 	if (!fault_read(fault, &record, &version) ||
 	    !memcmp(record.text, text, SERVER_FAULT_MAX))
 		return false;
@@ -119,21 +137,63 @@ server_clear_fault(struct server *server, enum server_fault_kind kind)
 	if (!atomic_load_explicit(&fault->words[0], memory_order_relaxed))
 		return;
 	if (fault_read(fault, &was, &version) && was.text[0] &&
-	    fault_write(fault, &none, version))
+	    fault_write(fault, &none, version)) {
+		bar(fault, BARS_NOTHING);
 		log_fault(server, LOG_INFO, "mended", was.text);
+	}
+}
+
+/* "": there is none. */
+static void
+fault_text(const struct server_fault *fault, char text[SERVER_FAULT_MAX])
+{
+	static_assert(offsetof(struct server_fault_record, text) == 0,
+		      "a text can be read without the rest");
+	seqlock_load(&fault->lock, fault->words, text, SERVER_FAULT_MAX);
 }
 
 bool
 server_fault(const struct server *server, char text[SERVER_FAULT_MAX])
 {
-	static_assert(offsetof(struct server_fault_record, text) == 0,
-		      "a text can be read without the rest");
 	for (int kind = 0; kind < SERVER_FAULT_KINDS; kind++) {
-		const struct server_fault *fault = &server->faults[kind];
-
-		seqlock_load(&fault->lock, fault->words, text, SERVER_FAULT_MAX);
+		fault_text(&server->faults[kind], text);
 		if (text[0])
 			return true;
 	}
 	return false;
+}
+
+bool
+server_is_barred(const struct server *server, int64_t now, char text[SERVER_FAULT_MAX])
+{
+	for (int kind = 0; kind < SERVER_FAULT_KINDS; kind++) {
+		const struct server_fault *fault = &server->faults[kind];
+
+		if (bars_until(fault) <= now)
+			continue;
+		fault_text(fault, text);
+		if (text[0])
+			return true;
+	}
+	text[0] = 0;
+	return false;
+}
+
+void
+server_unbar(struct server *server, enum server_fault_kind kind)
+{
+	bar(&server->faults[kind], BARS_NOTHING);
+}
+
+void
+server_tick_faults(struct server *server, int64_t now)
+{
+	for (int kind = 0; kind < SERVER_FAULT_KINDS; kind++) {
+		struct server_fault *fault = &server->faults[kind];
+		int64_t since_now = BARS_SINCE_NOW;
+
+		if (bars_until(fault) == since_now)
+			atomic_compare_exchange_strong(&fault->bars_until, &since_now,
+						       now + SERVER_FAULT_BARS_FOR);
+	}
 }

@@ -7,6 +7,10 @@
  * texts that take turns are logged once each, and the first few alone. Who finds it
  * mended clears it. There is one of a kind at a time: the last that was said.
  *
+ * Some keep all mail from the server. It is known for a time that they do, from the
+ * last time that one was said: who finds them is mostly traffic, and a program that
+ * gets none because it is not ready would never find out that they are over.
+ *
  * Owner: struct server. Thread: any; nothing here takes a lock or blocks. The caller
  * keeps the pool that the server belongs to alive meanwhile. Never allocates.
  */
@@ -31,6 +35,18 @@ enum server_fault_kind {
 	SERVER_FAULT_KINDS
 };
 
+/* What becomes of mail for the server as long as it lasts. */
+enum server_fault_effect {
+	SERVER_FAULT_PASSES, /* some of it gets there, or all; or one failure is no
+				proof */
+	SERVER_FAULT_BARS,   /* none does */
+};
+
+/* Milliseconds that a fault which bars mail is taken to do so when it is not said
+ * again.
+ */
+#define SERVER_FAULT_BARS_FOR 300000
+
 struct server_fault_record {
 	char text[SERVER_FAULT_MAX];         /* "": none, and the rest is zero */
 	uint64_t logged[SERVER_FAULT_LINES]; /* hashes of texts; 0: no more */
@@ -40,21 +56,31 @@ struct server_fault_record {
 struct server_fault {
 	struct seqlock lock;
 	_Atomic uint64_t words[SEQLOCK_WORDS(sizeof(struct server_fault_record))];
+	_Atomic int64_t bars_until; /* ms, monotonic; or see server_fault.c */
 };
 
 /*
  * why: one line, not empty: who, what, and what to do about it. It is cut where it is
  * too long, and octets outside printable ASCII become "?": it may quote a server.
+ * effect: the last that was said of the kind counts, whether its text is new or not.
  * Returns true where it was logged (event=fault pool= server= why=). Where another
  * thread sets or clears it just now, nothing happens.
  */
-bool
-server_set_fault(struct server *server, enum server_fault_kind kind, const char *why);
+bool server_set_fault(struct server *server, enum server_fault_kind kind,
+		      enum server_fault_effect effect, const char *why);
 
 /* Cheap where there is none. Logs the end of one (why=mended was=). */
 void server_clear_fault(struct server *server, enum server_fault_kind kind);
 
 /* The first there is, by kind. False: there is none, and the text is empty. */
 bool server_fault(const struct server *server, char text[SERVER_FAULT_MAX]);
+
+/* The first that bars mail now. False: none does, and the text is empty. */
+bool
+server_is_barred(const struct server *server, int64_t now, char text[SERVER_FAULT_MAX]);
+/* Something has changed, and mail may pass: it has to be tried. The fault stays. */
+void server_unbar(struct server *server, enum server_fault_kind kind);
+/* Gives those that were said since the last call their time. See server_tick(). */
+void server_tick_faults(struct server *server, int64_t now);
 
 #endif

@@ -385,6 +385,7 @@ server_tick(struct server *server, int64_t now)
 {
 	struct pool *pool = atomic_load_explicit(&server->pool, memory_order_acquire);
 
+	server_tick_faults(server, now);
 	return pool && server_move(server, pool, NULL, tick_reason(server), now);
 }
 

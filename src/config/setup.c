@@ -23,7 +23,8 @@ const struct setup_demand setup_relayed_login = {
 	SERVER_FAULT_LOGIN, "AUTH",
 	"no client is offered it then. Let it do so (smtpd_sasl_auth_enable); many do "
 	"in "
-	"TLS alone (smtpd_tls_auth_only): then say tls: verify"};
+	"TLS alone (smtpd_tls_auth_only): then say tls: verify",
+	.optional = true};
 
 /* What is said of the server, before what is demanded and our own address. */
 static const struct {
@@ -31,28 +32,49 @@ static const struct {
 	const char *verb;
 	const char *preposition;
 	const char *cure; /* NULL: that of the demand */
+	enum server_fault_effect effect;
 } faults[SETUP_FAULT_COUNT] = {
 	[SETUP_SPEAKS_CLEAR] = {"speaks SMTP in clear", "speaks SMTP in clear, and not",
 				"to",
 				"tls: implicit is for port 465 and its like: name that "
-				"port, or say tls: require or verify, for STARTTLS"},
+				"port, or say tls: require or verify, for STARTTLS",
+				SERVER_FAULT_BARS},
 	[SETUP_SPEAKS_TLS] = {"speaks TLS before its greeting", "speaks",
 			      "before it greets",
 			      "say tls: implicit, or name its port for SMTP in clear "
-			      "or STARTTLS (25, 587)"},
-	[SETUP_NOT_ANNOUNCED] = {"identity not announced", "does not announce", "to"},
+			      "or STARTTLS (25, 587)",
+			      SERVER_FAULT_BARS},
+	[SETUP_NOT_ANNOUNCED] = {"identity not announced", "does not announce", "to",
+				 NULL, SERVER_FAULT_BARS},
 	[SETUP_NO_ADDRESS] = {"identity not announced",
-			      "announces, without ADDR among its attributes,", "to"},
-	[SETUP_REFUSED] = {"identity refused", "announces, and then refuses,", "to"},
-	[SETUP_NOT_TAKEN] = {"identity refused", "does not understand", "from"},
-	[SETUP_STARTTLS_NOWHERE] = {"STARTTLS not offered", "does not offer", "to"},
+			      "announces, without ADDR among its attributes,", "to",
+			      NULL, SERVER_FAULT_BARS},
+	[SETUP_REFUSED] = {"identity refused", "announces, and then refuses,", "to",
+			   NULL, SERVER_FAULT_BARS},
+	[SETUP_NOT_TAKEN] = {"identity refused", "does not understand", "from", NULL,
+			     SERVER_FAULT_BARS},
+	[SETUP_STARTTLS_NOWHERE] = {"STARTTLS not offered", "does not offer", "to",
+				    NULL, SERVER_FAULT_BARS},
 	[SETUP_STARTTLS_REFUSED] = {"STARTTLS refused", "offers, and then refuses,",
-				    "to"},
+				    "to", NULL, SERVER_FAULT_BARS},
+	/* who is on the way of one connection need not be on that of the next */
 	[SETUP_STARTTLS_ANSWERED] =
 		{"spoke before the handshake", "says more than its reply to", "to",
-		 "see whether somebody on the way puts words in its mouth"},
-	[SETUP_LOGIN_NOWHERE] = {"login not offered", "does not offer", "to"},
+		 "see whether somebody on the way puts words in its mouth",
+		 SERVER_FAULT_PASSES},
+	[SETUP_LOGIN_NOWHERE] = {"login not offered", "does not offer", "to", NULL,
+				 SERVER_FAULT_BARS},
 };
+
+/* 501 is about a value, which another client does not have. */
+static enum server_fault_effect
+effect_of(enum setup_fault fault, const struct setup_demand *demand,
+	  const struct smtp_reply *reply)
+{
+	if (demand->optional || (fault == SETUP_REFUSED && reply && reply->code == 501))
+		return SERVER_FAULT_PASSES;
+	return faults[fault].effect;
+}
 
 const char *
 setup_note_fault(enum setup_fault fault, const struct setup_demand *demand,
@@ -73,7 +95,7 @@ setup_note_fault(enum setup_fault fault, const struct setup_demand *demand,
 	snprintf(why, sizeof(why), "%s %s %s %s %s: %s%s", server->name,
 		 faults[fault].verb, demand->what, faults[fault].preposition, address,
 		 cure, said);
-	server_set_fault(server, demand->kind, why);
+	server_set_fault(server, demand->kind, effect_of(fault, demand, reply), why);
 	return faults[fault].words;
 }
 
@@ -98,11 +120,12 @@ setup_note_certificate(struct server *server, struct span name, const char *verd
 
 	snprintf(why, sizeof(why), "%s: %s: %s%.*s", server->name, verdict,
 		 certificate_cure(verdict), SPAN_ARGS(name));
-	server_set_fault(server, SERVER_FAULT_TLS, why);
+	server_set_fault(server, SERVER_FAULT_TLS, SERVER_FAULT_BARS, why);
 }
 
 void
-setup_note_login(struct server *server, struct span username, struct span said)
+setup_note_login(struct server *server, enum server_fault_effect effect,
+		 struct span username, struct span said)
 {
 	char why[SERVER_FAULT_MAX];
 
@@ -112,7 +135,7 @@ setup_note_login(struct server *server, struct span username, struct span said)
 		 "auth.password-file right (%.*s)",
 		 server->name, SPAN_ARGS(span_take(username, QUOTED)),
 		 SPAN_ARGS(span_take(said, QUOTED)));
-	server_set_fault(server, SERVER_FAULT_LOGIN, why);
+	server_set_fault(server, SERVER_FAULT_LOGIN, effect, why);
 }
 
 void
@@ -122,7 +145,7 @@ setup_note_fallback(struct server *server, const char *why)
 
 	snprintf(text, sizeof(text), "%s gets mail in clear, by tls-fallback: %s",
 		 server->name, why);
-	server_set_fault(server, SERVER_FAULT_TLS, text);
+	server_set_fault(server, SERVER_FAULT_TLS, SERVER_FAULT_PASSES, text);
 }
 
 /* Of HOST:PORT; without the brackets of "[::1]:25", and the dot of "a.example.:25". */

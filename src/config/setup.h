@@ -33,6 +33,7 @@ struct setup_demand {
 	enum server_fault_kind kind;
 	const char *what; /* as a fault names it */
 	const char *cure; /* where it is to be mended */
+	bool optional;    /* mail goes there without it */
 };
 
 /* setup_login: for ours; setup_relayed_login: for those of clients. */
@@ -52,7 +53,8 @@ const char *setup_note_fault(enum setup_fault fault, const struct setup_demand *
 void
 setup_note_certificate(struct server *server, struct span name, const char *verdict);
 /* It does not take our login. said: what it does instead, without any secret. */
-void setup_note_login(struct server *server, struct span username, struct span said);
+void setup_note_login(struct server *server, enum server_fault_effect effect,
+		      struct span username, struct span said);
 /* It gets mail in clear, since TLS fails with it and the pool lets it be so. */
 void setup_note_fallback(struct server *server, const char *why);
 

@@ -217,17 +217,22 @@ note_identity(const struct probe *probe, enum setup_fault fault,
 				reply);
 }
 
-/* What traffic will need, and not find, is told before it comes. */
+/*
+ * What traffic will need, and not find, is told before it comes. Whether it finds the
+ * server's word kept, traffic alone can tell: what was missed here and is there now is
+ * mended once, and not whenever it is there. A PROXY header has been read by now.
+ */
 static void
 look_for_identity(struct probe *probe, const struct smtp_extensions *announced)
 {
 	uint32_t needed = identity_extension(probe->plan->identity);
+	bool misses = (announced->set & needed) != needed;
 
-	if ((announced->set & needed) != needed)
+	if (misses)
 		note_identity(probe, SETUP_NOT_ANNOUNCED, NULL);
-	else if (identity_has_preamble(probe->plan->identity))
-		/* it has read the header */
+	else if (probe->misses_identity || identity_has_preamble(probe->plan->identity))
 		server_clear_fault(probe->server, SERVER_FAULT_IDENTITY);
+	probe->misses_identity = misses;
 }
 
 /* One server without AUTH keeps it from the clients of all. */

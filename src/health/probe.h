@@ -62,6 +62,7 @@ struct probe {
 	bool connecting;
 	bool plain_hello; /* EHLO was refused: HELO */
 	bool shaking_hands;
+	bool misses_identity; /* the last that looked for it has noted so */
 	bool in_clear; /* traffic would do without TLS: STARTTLS was refused for now */
 	struct smtp_extensions announced;
 	/* the external program */

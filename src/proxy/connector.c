@@ -16,20 +16,21 @@ is_transparent(const struct pool_snapshot *pool, const struct endpoint *client)
 }
 
 static void
-note_hindrance(struct server *server, enum server_fault_kind kind, const char *what)
+note_hindrance(struct server *server, enum server_fault_kind kind,
+	       enum server_fault_effect effect, const char *what)
 {
 	char why[SERVER_FAULT_MAX];
 
 	snprintf(why, sizeof(why),
 		 "%s can not be reached from the address of a client; %s", server->name,
 		 what);
-	server_set_fault(server, kind, why);
+	server_set_fault(server, kind, effect, why);
 }
 
 static const char *
 note_family(struct server *server)
 {
-	note_hindrance(server, SERVER_FAULT_CLIENTS,
+	note_hindrance(server, SERVER_FAULT_CLIENTS, SERVER_FAULT_PASSES,
 		       "its address is of another family: "
 		       "clients and servers must both have IPv4, or both IPv6");
 	return "client of another address family";
@@ -43,9 +44,10 @@ note_denial(struct server *server, const struct endpoint *address)
 
 	transparent_check(address, &answer);
 	if (answer.verdict == TRANSPARENT_NO_CAPABILITY)
-		note_hindrance(server, SERVER_FAULT_IDENTITY, answer.text);
+		note_hindrance(server, SERVER_FAULT_IDENTITY, SERVER_FAULT_BARS,
+			       answer.text);
 	else
-		note_hindrance(server, SERVER_FAULT_CLIENTS,
+		note_hindrance(server, SERVER_FAULT_CLIENTS, SERVER_FAULT_PASSES,
 			       "this machine forbids it: "
 			       "look at its firewall and its prohibiting routes");
 	return "no right to use the client's address";
@@ -57,6 +59,14 @@ connector_connected(const struct pool_snapshot *pool, struct server *server,
 {
 	if (is_transparent(pool, client))
 		server_clear_fault(server, SERVER_FAULT_IDENTITY);
+}
+
+/* Whether replies come back the firewall decides, too: it was not asked. */
+static enum server_fault_effect
+effect_of(const struct transparent_answer *answer)
+{
+	return answer->verdict == TRANSPARENT_NO_CAPABILITY ? SERVER_FAULT_BARS
+							    : SERVER_FAULT_PASSES;
 }
 
 void
@@ -72,7 +82,8 @@ connector_check(const struct pool_snapshot *pool, struct server *server)
 	server_clear_fault(server, SERVER_FAULT_CLIENTS);
 	transparent_check(&address, &answer);
 	if (answer.verdict != TRANSPARENT_OK) {
-		note_hindrance(server, SERVER_FAULT_IDENTITY, answer.text);
+		note_hindrance(server, SERVER_FAULT_IDENTITY, effect_of(&answer),
+			       answer.text);
 		return;
 	}
 	server_clear_fault(server, SERVER_FAULT_IDENTITY);

@@ -112,7 +112,8 @@ give_up(struct upstream *upstream, const char *why)
 static void
 note_refusal(struct upstream *upstream, struct span said)
 {
-	setup_note_login(upstream->server, upstream->pool->auth_username, said);
+	setup_note_login(upstream->server, SERVER_FAULT_BARS,
+			 upstream->pool->auth_username, said);
 	/* unless there is a new password already */
 	if (upstream->smarthost == worker_smarthost(upstream->worker, upstream->pool))
 		server_rest(upstream->server, upstream->worker->loop.now + REST);
@@ -122,8 +123,9 @@ void
 upstream_lost_at_login(struct upstream *upstream, const char *why)
 {
 	if (upstream->smarthost)
-		setup_note_login(upstream->server, upstream->pool->auth_username,
-				 span_from_string(why));
+		/* one connection that is lost proves nothing of the next */
+		setup_note_login(upstream->server, SERVER_FAULT_PASSES,
+				 upstream->pool->auth_username, span_from_string(why));
 }
 
 /* NULL: it was given up. A new password may come while the old one is being said. */

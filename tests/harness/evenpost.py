@@ -130,7 +130,7 @@ class Evenpost:
             self.name,
         ).start()
         if ready:
-            self.wait_ready()
+            self.program.wait_alive(self.is_observed, "first probes of evenpost")
         return self
 
     def wait_ready(self, limit=LIMIT):
@@ -183,6 +183,13 @@ class Evenpost:
 
     def is_ready(self):
         return self.get("/readyz")[0] == 200
+
+    def is_observed(self):
+        """Ready, or it would be if the servers that are up had no fault."""
+        status, checks = self.get("/readyz?verbose")
+        if b"no server that is up gets mail" in checks:
+            return b"no probe result yet" not in checks
+        return status == 200
 
     def pools(self):
         """GET /api/v1/pools as {pool: {server: {...}}}."""

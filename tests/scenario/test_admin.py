@@ -16,7 +16,7 @@ import pytest
 
 from harness.evenpost import Evenpost, configure_pool
 from harness.raw_client import RawClient
-from harness.scripted_server import Wait
+from harness.scripted_server import EXTENSIONS, Wait
 from harness.waiting import wait_until
 
 MESSAGE = b"Subject: hello\r\n\r\nhello\r\n"
@@ -265,6 +265,116 @@ def test_not_ready_without_a_server(evenpost_before, scripted_servers):
     assert status == 503
     assert b"[-] listener inbound: no server is up in pool hubs\n" in body
     assert evenpost.get("/livez")[0] == evenpost.get("/healthz")[0] == 200
+
+
+UNANNOUNCED = (
+    b"[-] listener inbound: no server that is up gets mail in pool hubs: "
+    b"s1 does not announce XCLIENT to 127.0.0.1: "
+)
+ANNOUNCES = {"extensions": (*EXTENSIONS, "XCLIENT NAME ADDR")}
+
+
+def refuse_xclient(server):
+    server.on("xclient", "550 5.7.0 insufficient authorization")
+
+
+def send_refused(evenpost):
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        client.command("MAIL FROM:<ann@a.example>", 250)
+        client.command("RCPT TO:<bob@b.example>", 451)
+
+
+def test_not_ready_where_no_server_takes_the_identity(evenpost_before, scripted_servers):
+    """Probes find it, and find it mended: no mail has to come for that."""
+    servers = scripted_servers(2)
+    evenpost = evenpost_before(*servers, pool={"identity": "xclient"})
+    for name in ("s1", "s2"):
+        evenpost.wait_event("fault", server=name)
+    status, body = evenpost.get("/readyz?verbose")
+    assert status == 503 and evenpost.get("/livez")[0] == 200
+    assert UNANNOUNCED in body and b"_hosts; and others\nnot ready\n" in body
+    assert {s["state"] for s in evenpost.pools()["hubs"].values()} == {"up"}
+
+    servers[1].extensions = ANNOUNCES["extensions"]
+    evenpost.wait_ready()
+    send_messages(evenpost, 2)
+    assert len(servers[1].messages) == 2
+
+
+def test_ready_with_one_server_that_can_be_used(evenpost_before, scripted_servers):
+    bad, good = *scripted_servers(), *scripted_servers(**ANNOUNCES)
+    evenpost = evenpost_before(bad, good, pool={"identity": "xclient"})
+    evenpost.wait_event("fault", server="s1")
+    assert evenpost.get("/readyz")[0] == 200
+    good.stop()
+    evenpost.wait_state("s2", "down")
+    assert UNANNOUNCED in evenpost.get("/readyz?verbose")[1]
+
+
+def test_not_ready_as_traffic_finds_out(evenpost_before, scripted_servers):
+    """Without a probe, until a client is served."""
+    (server,) = scripted_servers(**ANNOUNCES)
+    refuse_xclient(server)
+    evenpost = evenpost_before(
+        server, pool={"identity": "xclient", "health": {"probe": "none"}}
+    )
+    assert evenpost.get("/readyz")[0] == 200
+    send_refused(evenpost)
+    assert b"s1 announces, and then refuses, XCLIENT" in evenpost.get("/readyz?verbose")[1]
+    assert evenpost.get("/readyz")[0] == 503
+    server.on("xclient", "220 scripted.test ESMTP")
+    send_messages(evenpost, 1)
+    assert evenpost.get("/readyz")[0] == 200
+
+
+def test_ready_where_one_clients_values_are_refused(evenpost_before, scripted_servers):
+    """Clients could keep the others away otherwise."""
+    (server,) = scripted_servers(**ANNOUNCES)
+    server.on("xclient", "501 5.5.4 Bad NAME syntax")
+    evenpost = evenpost_before(server, pool={"identity": "xclient"})
+    send_refused(evenpost)
+    evenpost.wait_event("fault")
+    assert evenpost.get("/readyz")[0] == 200
+
+
+def test_not_ready_while_no_server_takes_our_login(
+    evenpost_before, scripted_servers, scratch
+):
+    """Until there is a new password: then it is worth a try."""
+    (server,) = scripted_servers(extensions=(*EXTENSIONS, "AUTH PLAIN"))
+    password = scratch / "password"
+    password.write_text("wrong\n")
+    password.chmod(0o600)
+    auth = {"username": "hub", "password-file": str(password)}
+    evenpost = evenpost_before(server, pool={"auth": auth})
+    server.users = {"hub": "right"}
+    assert evenpost.get("/readyz")[0] == 200
+    send_refused(evenpost)
+    status, body = evenpost.get("/readyz?verbose")
+    assert status == 503 and b"s1 does not take the login of hub: " in body
+    password.write_text("right\n")
+    evenpost.wait_event("tls", why="certificates and passwords taken over")
+    evenpost.wait_ready()
+    send_messages(evenpost, 1)
+
+
+def test_ready_where_mail_goes_in_clear(evenpost_before, scripted_servers):
+    """A fault that lets mail pass: the pool has it so."""
+    (server,) = scripted_servers(extensions=(*EXTENSIONS, "STARTTLS"))
+    evenpost = evenpost_before(server, pool={"tls": "may", "tls-fallback": True})
+    send_messages(evenpost, 1)
+    evenpost.wait_event("fault", server="s1")
+    assert evenpost.pools()["hubs"]["s1"]["fault"]
+    assert evenpost.get("/readyz")[0] == 200
+
+
+def test_ready_without_auth_for_clients(evenpost_before, scripted_servers):
+    """They can not log in, and mail of others passes."""
+    evenpost = evenpost_before(*scripted_servers(), listener={"auth": "relay-insecure"})
+    evenpost.wait_event("fault", server="s1")
+    assert evenpost.get("/readyz")[0] == 200
+    send_messages(evenpost, 1)
 
 
 def test_alive_and_not_ready_while_it_stops(evenpost_before, scripted_servers):

@@ -48,7 +48,8 @@ test_pools(void **state)
 	count_some(&scene);
 	server_observe(scene_server(&scene, 1), SERVER_ADMIN_MAINT, NULL,
 		       scene.loop.now);
-	server_set_fault(scene_server(&scene, 1), SERVER_FAULT_IDENTITY, "no XCLIENT");
+	server_set_fault(scene_server(&scene, 1), SERVER_FAULT_IDENTITY,
+			 SERVER_FAULT_PASSES, "no XCLIENT");
 	expect_json(
 		api_pools(&scene.view),
 		"{\"pools\":[{\"name\":\"hubs\",\"balance\":\"round-robin\","

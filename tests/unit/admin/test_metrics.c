@@ -80,7 +80,7 @@ count_some(struct scene *scene)
 	a->counters.failures[SERVER_FAILURE_GREETING] = 1;
 	b->active = 3;
 	server_count_reply(a, 2500);
-	server_set_fault(b, SERVER_FAULT_IDENTITY, "no XCLIENT");
+	server_set_fault(b, SERVER_FAULT_IDENTITY, SERVER_FAULT_PASSES, "no XCLIENT");
 }
 
 /* The page as a string; the caller frees it. */

@@ -90,6 +90,109 @@ test_rows(void **state)
 	}
 }
 
+#define BARRED "[-] listener inbound: no server that is up gets mail in pool hubs: "
+
+/* What is wrong with the set-up of the two, both of which are up, if not down. */
+static const struct {
+	const char *name;
+	int effect[2]; /* enum server_fault_effect, or NOTHING */
+	bool second_is_down;
+	bool ready;
+	const char *says;
+} fault_rows[] = {
+	{"mail passes",
+	 {SERVER_FAULT_PASSES, SERVER_FAULT_PASSES},
+	 false,
+	 true,
+	 "[+] listener inbound: a server is up in pool hubs\n"},
+	{"one gets no mail",
+	 {SERVER_FAULT_BARS, NOTHING},
+	 false,
+	 true,
+	 "[+] listener inbound: a server is up in pool hubs\n"},
+	{"the other gets no mail",
+	 {NOTHING, SERVER_FAULT_BARS},
+	 false,
+	 true,
+	 "[+] listener inbound: a server is up in pool hubs\n"},
+	{"mail passes at one",
+	 {SERVER_FAULT_BARS, SERVER_FAULT_PASSES},
+	 false,
+	 true,
+	 ""},
+	{"neither gets mail",
+	 {SERVER_FAULT_BARS, SERVER_FAULT_BARS},
+	 false,
+	 false,
+	 BARRED "wrong with a; and others\n"},
+	{"one is down",
+	 {SERVER_FAULT_BARS, NOTHING},
+	 true,
+	 false,
+	 BARRED "wrong with a\n"},
+};
+
+static void
+set_faults(const struct scene *scene, const int *effect)
+{
+	for (unsigned i = 0; i < 2; i++)
+		if (effect[i] != NOTHING)
+			server_set_fault(scene_server(scene, i), SERVER_FAULT_IDENTITY,
+					 (enum server_fault_effect)effect[i],
+					 i ? "wrong with b" : "wrong with a");
+}
+
+static void
+test_faults(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(fault_rows); i++) {
+		struct scene scene;
+		struct buffer text;
+		bool ready = !fault_rows[i].ready;
+
+		buffer_init(&text, 4096);
+		scene_open(&scene, scene_text);
+		if (fault_rows[i].second_is_down)
+			server_observe(scene_server(&scene, 1), SERVER_ADMIN_MAINT,
+				       NULL, scene.loop.now);
+		set_faults(&scene, fault_rows[i].effect);
+		assert_int_equal(readiness_print(&scene.view, &text, &ready),
+				 STATUS_OK);
+		assert_int_equal(buffer_append(&text, span_of("", 1)), STATUS_OK);
+		if (ready != fault_rows[i].ready ||
+		    !strstr(buffer_span(&text).at, fault_rows[i].says))
+			fail_msg("%s: got\n%s", fault_rows[i].name,
+				 buffer_span(&text).at);
+		buffer_clear(&text);
+		scene_close(&scene);
+	}
+}
+
+/* Nobody says it again: mail has to find out whether it still is so. */
+static void
+test_old_fault(void **state)
+{
+	static const int effect[] = {SERVER_FAULT_BARS, SERVER_FAULT_BARS};
+	struct scene scene;
+	struct buffer text;
+	bool ready;
+
+	(void)state;
+	buffer_init(&text, 4096);
+	scene_open(&scene, scene_text);
+	set_faults(&scene, effect);
+	for (unsigned i = 0; i < 2; i++)
+		server_tick(scene_server(&scene, i), scene.loop.now);
+	assert_int_equal(readiness_print(&scene.view, &text, &ready), STATUS_OK);
+	assert_false(ready);
+	scene.loop.now += SERVER_FAULT_BARS_FOR;
+	assert_int_equal(readiness_print(&scene.view, &text, &ready), STATUS_OK);
+	assert_true(ready);
+	buffer_clear(&text);
+	scene_close(&scene);
+}
+
 static void
 test_not_probed(void **state)
 {
@@ -111,6 +214,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_old_fault),
 		cmocka_unit_test(test_not_probed),
 	};
 

@@ -67,7 +67,8 @@ take_step(struct server *server, const struct conversation *row, unsigned at)
 	unsigned lines;
 
 	if (step->why)
-		changed = server_set_fault(server, SERVER_FAULT_IDENTITY, step->why);
+		changed = server_set_fault(server, SERVER_FAULT_IDENTITY,
+					   SERVER_FAULT_PASSES, step->why);
 	else
 		server_clear_fault(server, SERVER_FAULT_IDENTITY);
 	lines = fleet_journal(line, sizeof(line));
@@ -108,13 +109,16 @@ test_longest(void **state)
 	fleet_open_weights(&fleet, "round-robin", &weight, 1);
 	memset(why, 'x', sizeof(why));
 	why[SERVER_FAULT_MAX] = 0;
-	assert_true(server_set_fault(fleet.servers[0], SERVER_FAULT_IDENTITY, why));
+	assert_true(server_set_fault(fleet.servers[0], SERVER_FAULT_IDENTITY,
+				     SERVER_FAULT_PASSES, why));
 	assert_true(server_fault(fleet.servers[0], text));
 	assert_int_equal(strlen(text), SERVER_FAULT_MAX - 1);
 	why[SERVER_FAULT_MAX - 1] = 0;
-	assert_false(server_set_fault(fleet.servers[0], SERVER_FAULT_IDENTITY, why));
+	assert_false(server_set_fault(fleet.servers[0], SERVER_FAULT_IDENTITY,
+				      SERVER_FAULT_PASSES, why));
 	why[SERVER_FAULT_MAX - 2] = 0;
-	assert_true(server_set_fault(fleet.servers[0], SERVER_FAULT_IDENTITY, why));
+	assert_true(server_set_fault(fleet.servers[0], SERVER_FAULT_IDENTITY,
+				     SERVER_FAULT_PASSES, why));
 	fleet_close(&fleet);
 }
 
@@ -130,8 +134,10 @@ test_kinds(void **state)
 	(void)state;
 	fleet_open_weights(&fleet, "round-robin", &weight, 1);
 	server = fleet.servers[0];
-	assert_true(server_set_fault(server, SERVER_FAULT_IDENTITY, "no XCLIENT"));
-	assert_true(server_set_fault(server, SERVER_FAULT_TLS, "no STARTTLS"));
+	assert_true(server_set_fault(server, SERVER_FAULT_IDENTITY, SERVER_FAULT_PASSES,
+				     "no XCLIENT"));
+	assert_true(server_set_fault(server, SERVER_FAULT_TLS, SERVER_FAULT_PASSES,
+				     "no STARTTLS"));
 	assert_true(server_fault(server, text));
 	assert_string_equal(text, "no STARTTLS");
 	server_clear_fault(server, SERVER_FAULT_TLS);
@@ -150,9 +156,76 @@ test_no_state(void **state)
 
 	(void)state;
 	fleet_open_weights(&fleet, "round-robin", &weight, 1);
-	server_set_fault(fleet.servers[0], SERVER_FAULT_IDENTITY, "no XCLIENT");
+	server_set_fault(fleet.servers[0], SERVER_FAULT_IDENTITY, SERVER_FAULT_PASSES,
+			 "no XCLIENT");
 	assert_true(server_is_up(fleet.servers[0], FLEET_NOW));
 	assert_int_equal(fleet_pick(&fleet, 0, 0), 0);
+	fleet_close(&fleet);
+}
+
+/* ---- what keeps mail away ---- */
+
+static void
+assert_barred(const struct server *server, int64_t now, const char *why)
+{
+	char text[SERVER_FAULT_MAX];
+
+	assert_int_equal(server_is_barred(server, now, text), why != NULL);
+	assert_string_equal(text, why ? why : "");
+}
+
+static void
+test_bars(void **state)
+{
+	static const uint32_t weight = 1;
+	const int64_t over = FLEET_NOW + SERVER_FAULT_BARS_FOR;
+	struct fleet fleet;
+	struct server *server;
+
+	(void)state;
+	fleet_open_weights(&fleet, "round-robin", &weight, 1);
+	server = fleet.servers[0];
+	assert_barred(server, FLEET_NOW, NULL);
+	server_set_fault(server, SERVER_FAULT_IDENTITY, SERVER_FAULT_BARS, "a");
+	assert_barred(server, FLEET_NOW, "a");
+	server_tick(server, FLEET_NOW);
+	server_tick(server, FLEET_NOW + 1);
+	assert_barred(server, over - 1, "a");
+	assert_barred(server, over, NULL);
+	/* said again: the same text, and nothing is logged */
+	server_set_fault(server, SERVER_FAULT_IDENTITY, SERVER_FAULT_BARS, "a");
+	server_tick(server, FLEET_NOW + 10);
+	assert_barred(server, over, "a");
+	server_clear_fault(server, SERVER_FAULT_IDENTITY);
+	assert_barred(server, FLEET_NOW, NULL);
+	fleet_close(&fleet);
+}
+
+/* The last word of a kind counts, and those of other kinds beside it. */
+static void
+test_bars_no_more(void **state)
+{
+	static const uint32_t weight = 1;
+	char text[SERVER_FAULT_MAX];
+	struct fleet fleet;
+	struct server *server;
+
+	(void)state;
+	fleet_open_weights(&fleet, "round-robin", &weight, 1);
+	server = fleet.servers[0];
+	server_set_fault(server, SERVER_FAULT_TLS, SERVER_FAULT_BARS, "a");
+	server_set_fault(server, SERVER_FAULT_TLS, SERVER_FAULT_PASSES, "b");
+	assert_barred(server, FLEET_NOW, NULL);
+	server_set_fault(server, SERVER_FAULT_LOGIN, SERVER_FAULT_BARS, "c");
+	assert_barred(server, FLEET_NOW, "c");
+	server_wake(server);
+	assert_barred(server, FLEET_NOW, NULL);
+	server_set_fault(server, SERVER_FAULT_LOGIN, SERVER_FAULT_BARS, "c");
+	assert_barred(server, FLEET_NOW, "c");
+	server_clear_fault(server, SERVER_FAULT_LOGIN);
+	assert_barred(server, FLEET_NOW, NULL);
+	assert_true(server_fault(server, text));
+	assert_string_equal(text, "b");
 	fleet_close(&fleet);
 }
 
@@ -167,7 +240,8 @@ test_without_a_pool(void **state)
 	(void)state;
 	assert_non_null(server);
 	assert_false(server_fault(server, text));
-	assert_true(server_set_fault(server, SERVER_FAULT_IDENTITY, "no XCLIENT"));
+	assert_true(server_set_fault(server, SERVER_FAULT_IDENTITY, SERVER_FAULT_PASSES,
+				     "no XCLIENT"));
 	assert_true(server_fault(server, text));
 	server_unref(server);
 }
@@ -203,7 +277,8 @@ speak(void *argument)
 	memset(why, speaker->letter, SERVER_FAULT_MAX - 1);
 	for (int i = 0; i < ROUNDS; i++) {
 		speaker->changes +=
-			server_set_fault(speaker->server, SERVER_FAULT_IDENTITY, why);
+			server_set_fault(speaker->server, SERVER_FAULT_IDENTITY,
+					 SERVER_FAULT_PASSES, why);
 		if (speaker->clears)
 			server_clear_fault(speaker->server, SERVER_FAULT_IDENTITY);
 	}
@@ -301,6 +376,8 @@ main(void)
 		cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_no_state),
+		cmocka_unit_test(test_bars),
+		cmocka_unit_test(test_bars_no_more),
 		cmocka_unit_test(test_without_a_pool),
 		cmocka_unit_test(test_threads_differ),
 		cmocka_unit_test(test_threads_agree),
