@@ -183,6 +183,53 @@ login_binds(const struct login *login)
 	return login_is_done(login) && !login_is_replayable(login);
 }
 
+void
+login_refused_by(struct login *login, const struct server *server)
+{
+	if (login_is_done(login) && login->refuser_count < LOGIN_REFUSERS_MAX)
+		login->refusers[login->refuser_count++] = server->index;
+}
+
+uint32_t
+login_refusers(const struct login *login, const uint32_t **places)
+{
+	if (!login)
+		return 0;
+	*places = login->refusers;
+	return login->refuser_count;
+}
+
+static bool
+has_refused(const struct login *login, uint32_t place)
+{
+	for (uint32_t i = 0; i < login->refuser_count; i++)
+		if (login->refusers[i] == place)
+			return true;
+	return false;
+}
+
+/* One that the administrator keeps out may stay so for longer than a session. */
+static bool
+may_take_mail(const struct server *server, int64_t now)
+{
+	enum server_state state = server_state_at(server, now);
+
+	return state != SERVER_DRAIN && state != SERVER_MAINT;
+}
+
+bool
+login_is_spent(const struct login *login, const struct pool *pool, int64_t now)
+{
+	if (!login || login->refuser_count == 0)
+		return false;
+	if (login->refuser_count == LOGIN_REFUSERS_MAX)
+		return true;
+	for (uint32_t i = 0; i < pool->server_count; i++)
+		if (!has_refused(login, i) && may_take_mail(pool->servers[i], now))
+			return false;
+	return true;
+}
+
 struct span
 login_name(const struct login *login)
 {

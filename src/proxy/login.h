@@ -22,6 +22,10 @@
 
 struct login;
 
+/* To a message that finds no server for it. */
+#define LOGIN_NOT_TAKEN                                                                \
+	SMTP_REPLY("451 4.7.0 No server takes your login now, try again")
+
 /* NULL: no memory. */
 struct login *login_new(struct session *session);
 /* Wipes the credentials. NULL is none. */
@@ -48,6 +52,19 @@ bool login_is_with_server(const struct login *login);
 bool login_binds(const struct login *login);
 /* As whom, if it says that yet, or at all. Valid as long as the login. */
 struct span login_name(const struct login *login);
+/*
+ * One that is done was said again, and the server does not take it: for good, or in a
+ * way that cannot be told from that. It is not said there any more, nor anywhere when
+ * so many have refused it: who says wrong logins again and again is locked out. Of any
+ * other login it is no word.
+ */
+#define LOGIN_REFUSERS_MAX 3
+void login_refused_by(struct login *login, const struct server *server);
+/* Their places in the pool, as long as the login; returns how many. */
+uint32_t login_refusers(const struct login *login, const uint32_t **places);
+/* No server is left that might take it, now or when it is up again: the session is of
+   no use any more. */
+bool login_is_spent(const struct login *login, const struct pool *pool, int64_t now);
 /* Of one that is done and does not bind. */
 const struct sasl_credentials *login_credentials(const struct login *login);
 

@@ -102,6 +102,8 @@ bool session_awaits_name(const struct session *session);
 
 /* Whom a server has taken it for; empty: nobody, or one without a name. */
 struct span session_user(const struct session *session);
+/* It has logged in, and no server is left that might take that again. */
+bool session_login_is_spent(const struct session *session);
 
 /*
  * Whether its connections to servers of the pool are for no other client, since they

@@ -126,6 +126,17 @@ on_auth_response(struct session *session, const struct smtp_event *event)
 	login_hear(session->login, event->slot, event->response);
 }
 
+/* Nobody takes it any more: its client must come again, and hear what is wrong. */
+static void
+dismiss_login(struct session *session, uint32_t slot)
+{
+	const struct smtp_reply reply = SMTP_REPLY(
+		"421 4.7.0 No server takes your login any more, log in again");
+
+	journal_reject(session, "mail", REJECT_LOGIN, span_of(NULL, 0), &reply);
+	dismiss(session, slot, &reply, "refused");
+}
+
 static void
 on_mail(struct session *session, const struct smtp_event *event)
 {
@@ -139,6 +150,10 @@ on_mail(struct session *session, const struct smtp_event *event)
 			&SMTP_REPLY("421 4.3.2 The server that you logged in at was "
 				    "lost, try again"),
 			"server lost");
+		return;
+	}
+	if (session_login_is_spent(session)) {
+		dismiss_login(session, event->slot);
 		return;
 	}
 	session->transaction = transaction_new(session, event);

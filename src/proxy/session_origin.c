@@ -55,6 +55,13 @@ session_user(const struct session *session)
 }
 
 bool
+session_login_is_spent(const struct session *session)
+{
+	return login_is_spent(session->login, session->listener->pool->pool,
+			      session->worker->loop.now);
+}
+
+bool
 session_has_own_upstreams(const struct session *session,
 			  const struct pool_snapshot *pool)
 {

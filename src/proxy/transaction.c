@@ -160,6 +160,8 @@ transaction_fail_for_want_of_servers(struct transaction *transaction)
 	if (last->code && (!smtp_reply_is_permanent(last) ||
 			   transaction->refusals == transaction->tried_count))
 		transaction_fail(transaction, REJECT_SERVER, last);
+	else if (session_login_is_spent(transaction->session))
+		transaction_fail(transaction, REJECT_NO_SERVER, &LOGIN_NOT_TAKEN);
 	else
 		transaction_fail(transaction, REJECT_NO_SERVER, &NO_SERVER);
 }

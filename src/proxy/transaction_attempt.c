@@ -1,6 +1,8 @@
 #include "proxy/request_key.h"
 #include "proxy/transaction_internal.h"
 
+#define PASSED_OVER_MAX (LOGIN_REFUSERS_MAX + TRANSACTION_TRIED_MAX)
+
 /*
  * The pool of a recipient: the one place where routes decide. With one pool a listener
  * it is always that.
@@ -115,17 +117,33 @@ incapable_reply(const struct transaction *transaction)
 	return transaction->size ? &size : &other;
 }
 
+/* Servers that have failed it, and those that do not take the client's login. Returns
+   how many. */
+static uint32_t
+passed_over(const struct transaction *transaction, uint32_t places[PASSED_OVER_MAX])
+{
+	const uint32_t *refusers;
+	uint32_t count = login_refusers(transaction->session->login, &refusers);
+
+	for (uint32_t i = 0; i < count; i++)
+		places[i] = refusers[i];
+	for (uint32_t i = 0; i < transaction->tried_count; i++)
+		places[count++] = transaction->tried[i];
+	return count;
+}
+
 static enum pool_result
 pick(struct transaction *transaction)
 {
+	uint32_t tried[PASSED_OVER_MAX];
 	struct pool_request request = {
 		.now = transaction_worker(transaction)->loop.now,
 		.key = key_of(transaction),
 		.chance = worker_random(transaction_worker(transaction)),
 		.needs = transaction->needs,
 		.size = transaction->size,
-		.tried = transaction->tried,
-		.tried_count = transaction->tried_count,
+		.tried = tried,
+		.tried_count = passed_over(transaction, tried),
 	};
 
 	transaction->server_tls = NULL;
@@ -160,6 +178,10 @@ try_servers(struct transaction *transaction)
 {
 	if (login_binds(transaction->session->login))
 		return try_bound(transaction);
+	if (session_login_is_spent(transaction->session)) {
+		transaction_fail_for_want_of_servers(transaction);
+		return true;
+	}
 	switch (pick(transaction)) {
 	case POOL_PICKED:
 		transaction->reserved = true;

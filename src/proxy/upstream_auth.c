@@ -90,22 +90,38 @@ upstream_must_log_in(const struct upstream *upstream)
 	       (session && login_is_done(session->login) && !upstream->told_login);
 }
 
+static void
+leave_server(struct upstream *upstream, const char *why, const struct smtp_reply *reply)
+{
+	tally_add(&upstream->server->counters.failures[SERVER_FAILURE_GREETING], 1);
+	upstream_lose(upstream, SERVER_FAILURE_GREETING, why, reply);
+}
+
 void
 upstream_refuse_server(struct upstream *upstream, const char *why)
 {
-	tally_add(&upstream->server->counters.failures[SERVER_FAILURE_GREETING], 1);
-	upstream_lose(upstream, SERVER_FAILURE_GREETING, why,
-		      &SMTP_REPLY("451 4.7.0 No server takes your login now, try "
-				  "again"));
+	leave_server(upstream, why, &LOGIN_NOT_TAKEN);
 }
 
 static void
-give_up(struct upstream *upstream, const char *why)
+note_client_refused(const struct upstream *upstream)
 {
-	if (upstream->smarthost)
+	if (upstream->session)
+		login_refused_by(upstream->session->login, upstream->server);
+}
+
+/* for_good: the login was heard, and is not to be said there again. */
+static void
+give_up(struct upstream *upstream, const char *why, bool for_good)
+{
+	if (upstream->smarthost) {
 		upstream_fail(upstream, SERVER_FAILURE_GREETING, why);
-	else
-		upstream_refuse_server(upstream, why);
+		return;
+	}
+	if (for_good)
+		note_client_refused(upstream);
+	/* what the message hears then depends on the servers that are left */
+	leave_server(upstream, why, for_good ? NULL : &LOGIN_NOT_TAKEN);
 }
 
 /* It is told what is wrong, and not asked again for a while. */
@@ -126,6 +142,8 @@ upstream_lost_at_login(struct upstream *upstream, const char *why)
 		/* one connection that is lost proves nothing of the next */
 		setup_note_login(upstream->server, SERVER_FAULT_PASSES,
 				 upstream->pool->auth_username, span_from_string(why));
+	else /* some servers have no other word for a refusal */
+		note_client_refused(upstream);
 }
 
 /* NULL: it was given up. A new password may come while the old one is being said. */
@@ -165,7 +183,7 @@ static bool
 was_said(struct upstream *upstream, enum status status)
 {
 	if (status == STATUS_INVALID)
-		give_up(upstream, "AUTH: asks for more than there is");
+		give_up(upstream, "AUTH: asks for more than there is", true);
 	else if (status != STATUS_OK)
 		upstream_fail(upstream, SERVER_FAILURE_LOST, "out of memory");
 	return status == STATUS_OK;
@@ -204,7 +222,7 @@ take_refusal(struct upstream *upstream, const struct smtp_reply *reply)
 	snprintf(why, sizeof(why), "AUTH: %.*s", SPAN_ARGS(status));
 	if (upstream->smarthost && smtp_reply_is_permanent(reply))
 		note_refusal(upstream, status);
-	give_up(upstream, why);
+	give_up(upstream, why, smtp_reply_is_permanent(reply));
 }
 
 void

@@ -499,23 +499,156 @@ def test_server_dies(evenpost_before, checking_servers):
     assert [m.user for m in alive.messages] == [_USER] * 4
 
 
-def test_replay_is_refused(evenpost_before, checking_servers):
-    """A server that does not know the user is no server for it; none left: 451."""
+def part_by_login(first, second):
+    """The one that has checked the only login so far, and the other."""
+    return (first, second) if first.logins else (second, first)
+
+
+def be_dismissed(client):
+    """A message finds no server for the login: deferred once, and the session ends."""
+    client.command("MAIL FROM:<ann@a.example>", 250)
+    client.command("RCPT TO:<bob@b.example>", "451 4.7.0 No server takes your login")
+    client.command("RSET", 250)
+    client.command("MAIL FROM:<ann@a.example>", "421 4.7.0")
+    assert client.read_to_end() == b""
+
+
+def _walk_out(connection):
+    return DROP
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["535 5.7.8 no", "530 5.7.0 TLS first", _walk_out],
+    ids=["wrong", "not so", "gone"],
+)
+def test_replay_is_refused(evenpost_before, checking_servers, answer):
+    """A server that does not take the login hears it once a session: wrong ones lock
+    accounts. The others have the mail, and none left is the session's end."""
+    first, second = checking_servers(2)
+    evenpost = evenpost_before(
+        first,
+        second,
+        listener=_CLEAR,
+        pool={"passive": {"failures": 1}, "reuse": {"max-messages": 1}},
+    )
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        log_in(client)
+        knows, other = part_by_login(first, second)
+        other.on("auth", answer)
+        for _ in range(6):
+            send_message(client)
+        assert len(knows.messages) == 6 and len(other.logins) == 1
+        assert {s["state"] for s in evenpost.pools()["hubs"].values()} == {"up"}
+        knows.users = {}
+        logins = len(knows.logins)
+        be_dismissed(client)
+        assert len(other.logins) == 1 and len(knows.logins) == logins + 1
+    (line,) = evenpost.wait_event("reject", phase="mail")
+    assert line["reason"] == "login" and line["user"] == _USER
+    check_secrecy(evenpost)
+
+
+def test_password_is_changed(evenpost_before, checking_servers):
+    """In the middle of a session: each server hears the old one once more at most, and
+    the client hears about it when it comes again."""
+    servers = checking_servers(2)
+    evenpost = evenpost_before(
+        *servers, listener=_CLEAR, pool={"reuse": {"max-messages": 1}}, workers=1
+    )
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        log_in(client)
+        while not all(server.messages for server in servers):
+            send_message(client)  # and no connection is left that has heard it
+        logins = sum(len(server.logins) for server in servers)
+        for server in servers:
+            server.users = {_USER: "another"}
+        be_dismissed(client)
+    assert sum(len(server.logins) for server in servers) - logins <= 2
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        client.command(f"AUTH PLAIN {plain()}", 535)
+        log_in(client, password="another")
+        send_message(client)
+    check_secrecy(evenpost)
+
+
+@pytest.mark.parametrize("reply", ["454 4.7.0 not now", "421 4.3.2 going down"])
+def test_replay_cannot_be_checked_now(evenpost_before, checking_servers, reply):
+    """That passes: the server is asked again with the next message."""
     first, second = checking_servers(2)
     evenpost = evenpost_before(first, second, listener=_CLEAR)
     with RawClient(evenpost.port) as client:
         client.hello()
         log_in(client)
-        (knows,) = [s for s in (first, second) if s.logins]
-        other = second if knows is first else first
-        other.users = {}
+        knows, other = part_by_login(first, second)
+        other.on("auth", reply)
         for _ in range(4):
             send_message(client)
-        assert len(knows.messages) == 4 and len(other.logins) > 0
-        knows.stop()
-        client.command("MAIL FROM:<ann@a.example>", 250)
-        client.command("RCPT TO:<bob@b.example>", "451 4.7.0")
-    assert evenpost.pools()["hubs"]["s1"]["state"] != "ejected" or knows is first
+        assert len(knows.messages) == 4
+        other.on("auth", "235 2.7.0 welcome")
+        for _ in range(4):
+            send_message(client)
+        assert other.messages and {m.user for m in other.messages} == {_USER}
+
+
+def test_server_that_takes_the_login_is_away(evenpost_before, checking_servers):
+    """That passes: the session stays, and the other server does not hear it again."""
+    first, second = checking_servers(2)
+    evenpost = evenpost_before(
+        first, second, listener=_CLEAR, pool={"reuse": {"max-messages": 1}}
+    )
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        log_in(client)
+        knows, other = part_by_login(first, second)
+        other.users = {}
+        while not other.logins:
+            send_message(client)  # over the connection of the login, which ends then
+        knows.on("greeting", "421 4.3.2 busy")
+        for _ in range(3):
+            client.command("MAIL FROM:<ann@a.example>", 250)
+            client.command("RCPT TO:<bob@b.example>", "451 4.3.2")
+            client.command("RSET", 250)
+        knows.on("greeting", "220 scripted.test ESMTP")
+        send_message(client)
+    assert len(other.logins) == 1
+
+
+def test_many_servers_refuse(evenpost_before, checking_servers):
+    """After three it is the login that is wrong: no other server hears it."""
+    servers = checking_servers(6)
+    evenpost = evenpost_before(
+        *servers, listener=_CLEAR, pool={"retry": {"attempts": 5}}, workers=1
+    )
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        log_in(client)
+        for server in servers:
+            server.users = {}
+        be_dismissed(client)
+    assert sum(len(server.logins) for server in servers) == 1 + 3
+
+
+def test_servers_words_come_first(evenpost_before, checking_servers):
+    """Where the server that takes the login defers the message, the session goes on."""
+    first, second = checking_servers(2)
+    evenpost = evenpost_before(first, second, listener=_CLEAR)
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        log_in(client)
+        knows, other = part_by_login(first, second)
+        other.users = {}
+        knows.on("mail", "450 4.7.1 greylisted")
+        for _ in range(2):
+            client.command("MAIL FROM:<ann@a.example>", 250)
+            client.command("RCPT TO:<bob@b.example>", "450 4.7.1 greylisted")
+            client.command("RSET", 250)
+        knows.on("mail", "250 2.1.0 Ok")
+        send_message(client)
+    assert len(other.logins) <= 1
 
 
 def test_bound(evenpost_before, checking_servers):
