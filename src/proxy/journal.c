@@ -218,6 +218,15 @@ journal_tunnel_handshake(const struct tunnel *tunnel, const char *why)
 }
 
 void
+journal_retry(struct tally *tally, const struct server *server, enum retry_phase phase,
+	      const char *why)
+{
+	log_message(LOG_DEBUG, "retry", "%s: %s: %s", server->name,
+		    retry_phase_name(phase), why);
+	tally_add(&tally_server(tally, server)->retries[phase], 1);
+}
+
+void
 journal_refused_client(const struct listener_snapshot *listener, struct tally *tally,
 		       const struct endpoint *client, unsigned reason)
 {

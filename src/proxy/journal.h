@@ -1,6 +1,6 @@
 /*
- * journal: one line a session, one a message, one a rejection. Nothing else writes such
- * lines, so that names and order are in one place.
+ * journal: one line a session, one a message, one a rejection, one an attempt that came
+ * to nothing. Nothing else writes such lines, so that names and order are in one place.
  * Thread: owner of the session.
  */
 #ifndef EVENPOST_PROXY_JOURNAL_H
@@ -27,6 +27,12 @@ void journal_login(const struct session *session, unsigned reason, struct span r
 /* A handshake of TLS that came to nothing. why: for the log. Counts it too. */
 void journal_handshake(const struct session *session, const char *why);
 void journal_tunnel_handshake(const struct tunnel *tunnel, const char *why);
+/*
+ * What was begun at one server is begun anew at another, or given up. why: for the log,
+ * where details are wanted. Counts it too.
+ */
+void journal_retry(struct tally *tally, const struct server *server,
+		   enum retry_phase phase, const char *why);
 /* A client that never became a session. */
 void
 journal_refused_client(const struct listener_snapshot *listener, struct tally *tally,

@@ -168,16 +168,6 @@ seek_server(struct login *login)
 	try_servers(login);
 }
 
-static void
-count_retry(struct login *login, enum retry_phase phase, const char *why)
-{
-	struct tally *tally = login->holder.session->tally;
-
-	log_message(LOG_DEBUG, "retry", "%s: %s: %s", login->server->name,
-		    retry_phase_name(phase), why);
-	tally_add(&tally_server(tally, login->server)->retries[phase], 1);
-}
-
 static bool
 may_try_another(const struct login *login)
 {
@@ -199,7 +189,7 @@ try_another(struct login *login, enum retry_phase phase, const char *why)
 		give_up_bound(login);
 		return;
 	}
-	count_retry(login, phase, why);
+	journal_retry(login->holder.session->tally, login->server, phase, why);
 	login->tried[login->tried_count++] = login->server->index;
 	if (may_try_another(login))
 		seek_server(login);

@@ -231,15 +231,6 @@ remember_reply(struct transaction *transaction, const struct smtp_reply *reply)
 		transaction->last_reply = (struct smtp_reply){reply->code, text};
 }
 
-static void
-count_retry(struct transaction *transaction, enum retry_phase phase)
-{
-	struct server_tally *row =
-		tally_server(transaction->session->tally, transaction->server);
-
-	tally_add(&row->retries[phase], 1);
-}
-
 static bool
 may_try_another(const struct transaction *transaction)
 {
@@ -269,18 +260,18 @@ void
 transaction_leg_failed(struct transaction *transaction, enum retry_phase phase,
 		       const char *why, const struct smtp_reply *reply, bool stale)
 {
-	bool committed = transaction->leg.committed;
-
-	log_message(LOG_DEBUG, "retry", "%s: %s: %s", transaction->server->name,
-		    retry_phase_name(phase), why);
-	leg_detach(&transaction->leg);
-	if (committed) {
+	if (transaction->leg.committed) {
+		log_message(LOG_DEBUG, "ambiguous", "%s: %s", transaction->server->name,
+			    why);
+		leg_detach(&transaction->leg);
 		transaction_conclude(transaction, transaction->end_slot, &AMBIGUOUS,
 				     MESSAGE_AMBIGUOUS);
 		return;
 	}
+	journal_retry(transaction->session->tally, transaction->server,
+		      stale ? RETRY_STALE : phase, why);
+	leg_detach(&transaction->leg);
 	remember_reply(transaction, reply);
-	count_retry(transaction, stale ? RETRY_STALE : phase);
 	if (stale && !transaction->stale_retried && transaction->replayable &&
 	    !login_binds(transaction->session->login)) {
 		transaction->stale_retried = true;

@@ -4,6 +4,7 @@
 #include "config/limits.h"
 #include "net/tls_facts.h"
 #include "proxy/connector.h"
+#include "proxy/journal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,11 +63,7 @@ give_up(struct tunnel *tunnel)
 static void
 try_another(struct tunnel *tunnel, enum retry_phase phase, const char *why)
 {
-	struct server_tally *row = tally_server(tunnel->tally, tunnel->server);
-
-	log_message(LOG_DEBUG, "retry", "%s: %s: %s", tunnel->server->name,
-		    retry_phase_name(phase), why);
-	tally_add(&row->retries[phase], 1);
+	journal_retry(tunnel->tally, tunnel->server, phase, why);
 	tunnel_leave_server(tunnel);
 	tunnel->tried[tunnel->tried_count++] = tunnel->server->index;
 	if (may_try_another(tunnel))
