@@ -36,7 +36,6 @@ finish(struct tunnel *tunnel)
 	if (tunnel->state == TUNNEL_OVER)
 		return;
 	tunnel->state = TUNNEL_OVER;
-	journal_tunnel(tunnel);
 	loop_timer_stop(&worker->loop, &tunnel->timer);
 	loop_undefer(&tunnel->move);
 	flow_fini(&tunnel->up, &worker->pipes);
@@ -44,6 +43,8 @@ finish(struct tunnel *tunnel)
 	stream_close(&tunnel->client_stream);
 	tunnel_leave_server(tunnel);
 	entrance_leave(tunnel->tally, &tunnel->client);
+	/* who reads of the end may count on the places that it has left */
+	journal_tunnel(tunnel);
 	list_remove(&tunnel->link);
 	list_append(&worker->dead_tunnels, &tunnel->link);
 	worker_reap_later(worker);
