@@ -22,47 +22,17 @@
 	     "E: auth " mechanism "\n"
 
 static const struct server_dialogue offer_rows[] = {
-	{"EHLO lists the mechanisms", "O: auth\n"
-				      "C: EHLO c.test\n"
-				      "E: hello EHLO c.test\n"
-				      "H:\n"
-				      "S: 250-mx.test\n"
-				      "S: 250-PIPELINING\n"
-				      "S: 250-SIZE 1000\n"
-				      "S: 250-ENHANCEDSTATUSCODES\n"
-				      "S: 250-8BITMIME\n"
-				      "S: 250-DSN\n"
-				      "S: 250-SMTPUTF8\n"
-				      "S: 250-CHUNKING\n"
-				      "S. 250 AUTH PLAIN LOGIN CRAM-MD5\n"},
-	{"none in clear where it needs TLS", "O: auth-needs-tls\n"
-					     "O: tls offered\n"
-					     "C: EHLO c.test\n"
-					     "E: hello EHLO c.test\n"
-					     "H:\n"
-					     "S: 250-mx.test\n"
-					     "S: 250-PIPELINING\n"
-					     "S: 250-SIZE 1000\n"
-					     "S: 250-STARTTLS\n"
-					     "S: 250-ENHANCEDSTATUSCODES\n"
-					     "S: 250-8BITMIME\n"
-					     "S: 250-DSN\n"
-					     "S: 250-SMTPUTF8\n"
-					     "S. 250 CHUNKING\n"},
-	{"none where TLS is required and not there", "O: auth\n"
-						     "O: tls required\n"
-						     "C: EHLO c.test\n"
-						     "E: hello EHLO c.test\n"
-						     "H:\n"
-						     "S: 250-mx.test\n"
-						     "S: 250-PIPELINING\n"
-						     "S: 250-SIZE 1000\n"
-						     "S: 250-STARTTLS\n"
-						     "S: 250-ENHANCEDSTATUSCODES\n"
-						     "S: 250-8BITMIME\n"
-						     "S: 250-DSN\n"
-						     "S: 250-SMTPUTF8\n"
-						     "S. 250 CHUNKING\n"},
+	{"EHLO lists the mechanisms",
+	 "O: auth\n" EHLO_LISTS AND_OF_SERVERS "S: 250-CHUNKING\n"
+	 "S. 250 AUTH PLAIN LOGIN CRAM-MD5\n"},
+	{"none in clear where it needs TLS",
+	 "O: auth-needs-tls\n"
+	 "O: tls offered\n" EHLO_LISTS "S: 250-STARTTLS\n" AND_OF_SERVERS
+	 "S. 250 CHUNKING\n"},
+	{"none where TLS is required and not there",
+	 "O: auth\n"
+	 "O: tls required\n" EHLO_LISTS "S: 250-STARTTLS\n" AND_OF_SERVERS
+	 "S. 250 CHUNKING\n"},
 	{"all of them with TLS",
 	 "O: auth-needs-tls\n"
 	 "O: tls offered\n" EHLO STARTTLS EHLO "C: AUTH PLAIN AHRpbQBwdw==\n"

@@ -21,39 +21,13 @@
 	"S. 530 5.7.0 Must issue a STARTTLS command first\n"
 
 static const struct server_dialogue starttls_rows[] = {
-	{"EHLO lists it", OFFERED "C: EHLO c.test\n"
-				  "E: hello EHLO c.test\n"
-				  "H:\n"
-				  "S: 250-mx.test\n"
-				  "S: 250-PIPELINING\n"
-				  "S: 250-SIZE 1000\n"
-				  "S: 250-STARTTLS\n"
-				  "S*\n"},
-	{"EHLO lists it where it is required", REQUIRED "C: EHLO c.test\n"
-							"E: hello EHLO c.test\n"
-							"H:\n"
-							"S: 250-mx.test\n"
-							"S: 250-PIPELINING\n"
-							"S: 250-SIZE 1000\n"
-							"S: 250-STARTTLS\n"
-							"S*\n"},
-	{"EHLO does not list it where it is off", "C: EHLO c.test\n"
-						  "E: hello EHLO c.test\n"
-						  "H:\n"
-						  "S: 250-mx.test\n"
-						  "S: 250-PIPELINING\n"
-						  "S: 250-SIZE 1000\n"
-						  "S: 250-ENHANCEDSTATUSCODES\n"
-						  "S*\n"},
+	{"EHLO lists it", OFFERED EHLO_LISTS "S: 250-STARTTLS\n"
+					     "S*\n"},
+	{"EHLO lists it where it is required", REQUIRED EHLO_LISTS "S: 250-STARTTLS\n"
+								   "S*\n"},
+	{"EHLO does not list it where it is off", EHLO_LISTS AND_OF_SERVERS "S*\n"},
 	{"EHLO does not list it again",
-	 OFFERED EHLO STARTTLS "C: EHLO c.test\n"
-			       "E: hello EHLO c.test\n"
-			       "H:\n"
-			       "S: 250-mx.test\n"
-			       "S: 250-PIPELINING\n"
-			       "S: 250-SIZE 1000\n"
-			       "S: 250-ENHANCEDSTATUSCODES\n"
-			       "S*\n"},
+	 OFFERED EHLO STARTTLS EHLO_LISTS AND_OF_SERVERS "S*\n"},
 	{"a whole session", OFFERED EHLO STARTTLS EHLO MAIL RCPT DATA "C: .\n"
 								      "E: body-end\n"},
 	{"before EHLO", OFFERED STARTTLS EHLO MAIL},
