@@ -99,5 +99,5 @@ class AuthenticatingPostfix(Postfix):
 
     def logins(self):
         """(mechanism, user) of each message that was begun, in their order."""
-        log = (self.directory / self.log_name).read_text()
+        log = self.program.log()
         return re.findall(r"sasl_method=(\S+), sasl_username=(\S+)", log)

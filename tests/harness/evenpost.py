@@ -22,9 +22,16 @@ EAGER_HEALTH = {
     "interval": "250ms",
     "fast-interval": "100ms",
     "down-interval": "100ms",
-    "timeout": "5s",
+    "timeout": "30s",
     "rise": 1,
     "fall": 2,
+}
+
+# No probe but the first, so that no other changes what a test looks at.
+PROBED_ONCE = {
+    **EAGER_HEALTH,
+    **dict.fromkeys(("interval", "fast-interval", "down-interval"), "1h"),
+    "fall": 1,
 }
 
 _FIELD = re.compile(r'([^\s=]+)=("(?:[^"\\]|\\.)*"|\S*)')
@@ -162,7 +169,7 @@ class Evenpost:
             return self._get_by_socket(path)
         try:
             url = f"http://127.0.0.1:{self.http_port}{path}"
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=LIMIT) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
@@ -173,7 +180,7 @@ class Evenpost:
         connection = http.client.HTTPConnection("evenpost")
         with socket.socket(socket.AF_UNIX) as connection.sock:
             try:
-                connection.sock.settimeout(5)
+                connection.sock.settimeout(LIMIT)
                 connection.sock.connect(str(self.socket))
                 connection.request("GET", path)
                 answer = connection.getresponse()
@@ -217,9 +224,13 @@ class Evenpost:
     # What it logs.
 
     def log_events(self, event=None, **fields):
-        """The log lines of an event, as dicts, with these values (as text)."""
+        """The log lines of an event, as dicts, with these values (as text).
+
+        In the order of their times: each thread's lines are written in one go.
+        """
         wanted = {**({"event": event} if event else {}), **fields}
         lines = map(read_logfmt, self.program.log().splitlines())
+        lines = sorted(lines, key=lambda line: line.get("time", ""))
         return [
             line
             for line in lines

@@ -46,10 +46,12 @@ class Program:
         return self.process is not None and self.process.poll() is None
 
     def log(self):
-        """All of the log so far."""
+        """All of the log so far. A line that is being written is none yet."""
+        is_whole = not self.is_alive()
         if not self.log_file.exists():
             return ""
-        return self.log_file.read_text(encoding="utf-8", errors="replace")
+        text = self.log_file.read_text(encoding="utf-8", errors="replace")
+        return text if is_whole else text[: text.rfind("\n") + 1]
 
     def wait_log(self, pattern, limit=LIMIT):
         """Wait until a line of the log matches; returns the match."""

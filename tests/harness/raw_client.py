@@ -3,6 +3,8 @@
 import socket
 import struct
 
+from harness.waiting import LIMIT
+
 
 class Reply:
     """One reply, with all its lines."""
@@ -24,7 +26,7 @@ class Reply:
 class RawClient:
     """One connection. Closed at the end of a with block."""
 
-    def __init__(self, port, host="127.0.0.1", limit=30.0, source=None):
+    def __init__(self, port, host="127.0.0.1", limit=LIMIT, source=None):
         """source: the address that it connects from."""
         self.socket = socket.create_connection((host, port), limit, source and (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

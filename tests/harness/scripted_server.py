@@ -26,7 +26,7 @@ import threading
 
 from harness.network import endpoint
 from harness.proxy_header import read_header
-from harness.waiting import LIMIT, wait_until
+from harness.waiting import LIMIT, free_port, wait_until
 
 DROP = object()  # close the connection
 RESET = object()  # close it with a RST
@@ -49,7 +49,7 @@ class Message:
     recipients: list
     content: bytes  # without dot-stuffing and without the final dot
     encrypted: bool = False
-    reply: bytes = b""
+    reply: bytes = b""  # once it was sent
     user: str = None  # who had logged in
     connection: int = 0  # over which it came: the server's first is 1
 
@@ -65,7 +65,7 @@ class Login:
     mechanism: str
     user: str
     responses: list  # as they came, in base64
-    reply: bytes = b""
+    reply: bytes = b""  # once it was sent
 
     @property
     def accepted(self):
@@ -113,7 +113,6 @@ class Connection(socketserver.BaseRequestHandler):
 
     def setup(self):
         self.script = self.server.script
-        self.number = self.script._register(self)
         self.received = b""
         self.commands = []
         self.proxy = None  # the ProxyHeader that it began with
@@ -124,6 +123,7 @@ class Connection(socketserver.BaseRequestHandler):
         self._forget_envelope()
         self._pending = b""
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.number = self.script._register(self)
 
     def handle(self):
         try:
@@ -145,7 +145,8 @@ class Connection(socketserver.BaseRequestHandler):
     def end(self):
         """Called by another thread; the client may have gone just now."""
         try:
-            self.request.shutdown(socket.SHUT_RDWR)
+            # below TLS, whose state is its own thread's
+            socket.socket.shutdown(self.request, socket.SHUT_RDWR)
         except OSError:
             pass
 
@@ -159,7 +160,10 @@ class Connection(socketserver.BaseRequestHandler):
 
     def _begin_tls(self):
         self._act("handshake")
-        self.request = self.script.tls.wrap_socket(self.request, server_side=True)
+        self.request = self.script.tls.wrap_socket(
+            self.request, server_side=True, do_handshake_on_connect=False
+        )
+        self.request.do_handshake()
         self.resumed = self.request.session_reused
         self.certificate = self.request.getpeercert()
 
@@ -378,6 +382,7 @@ class _Listener(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 512
+    ended = False  # as are all its connections, also those whose thread begins just now
 
     def __init__(self, address, handler):
         if ":" in address[0]:
@@ -417,7 +422,7 @@ class ScriptedServer:
         self._lock = threading.Lock()
         self._listener = None
         self.host = host
-        self.port = port
+        self.port = port or free_port()
         self.start()
 
     def __enter__(self):
@@ -435,7 +440,6 @@ class ScriptedServer:
         self.stopping = threading.Event()
         self._listener = _Listener((self.host, self.port), Connection)
         self._listener.script = self
-        self.port = self._listener.server_address[1]
         threading.Thread(
             target=self._listener.serve_forever, args=(0.02,), daemon=True
         ).start()
@@ -447,8 +451,11 @@ class ScriptedServer:
         self.stopping.set()
         self._listener.shutdown()
         self._listener.server_close()
+        with self._lock:
+            self._listener.ended = True
+            connections = list(self.connections)
         self._listener = None
-        for connection in self.connections:
+        for connection in connections:
             if not connection.closed:
                 connection.end()
 
@@ -477,6 +484,8 @@ class ScriptedServer:
     def _register(self, connection):
         with self._lock:
             self.connections.append(connection)
+            if connection.server.ended:
+                connection.end()
             return len(self.connections)
 
     def _next_action(self, stage, connection):

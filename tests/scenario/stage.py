@@ -5,22 +5,10 @@ import socket
 import threading
 import time
 
-from harness.evenpost import Evenpost, configure_pool
+from harness.evenpost import PROBED_ONCE, Evenpost, configure_pool
 from harness.raw_client import RawClient
 from harness.scripted_server import EXTENSIONS
-
-# Long enough for a busy machine; nothing that goes well waits for it.
-_LIMIT = 10.0
-
-# Each server is probed once, before the dialogue begins.
-_PROBED_ONCE = {
-    "probe": "ehlo",
-    "interval": "1h",
-    "fast-interval": "1h",
-    "down-interval": "1h",
-    "rise": 1,
-    "fall": 1,
-}
+from harness.waiting import LIMIT, free_port
 
 _SENDER = b"MAIL FROM:<ann@a.example>\r\n"
 _RECIPIENT = b"RCPT TO:<bob@b.example>\r\n"
@@ -35,7 +23,7 @@ class _Peer(RawClient):
 
     def __init__(self, connected, name):
         self.socket = connected
-        self.socket.settimeout(_LIMIT)
+        self.socket.settimeout(LIMIT)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.pending = b""
         self.name = name
@@ -66,9 +54,9 @@ class _Server:
         self.name = name
         self.offers = offers
         self.peers = []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.listener.settimeout(_LIMIT)
-        self.port = self.listener.getsockname()[1]
+        self.port = free_port()
+        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=64)
+        self.listener.settimeout(LIMIT)
 
     def hello(self):
         lines = [f"{self.name}.test", *self.offers]
@@ -147,7 +135,7 @@ class Stage:
             }
             for name, server in self.servers.items()
         }
-        pool = {"health": _PROBED_ONCE, **self._section("pool")}
+        pool = {"health": PROBED_ONCE, **self._section("pool")}
         return Evenpost(
             directory,
             {"hubs": configure_pool(servers, **pool)},
@@ -168,7 +156,7 @@ class Stage:
             lambda: self.evenpost.get("/livez")[0] == 200, "/livez of evenpost"
         )
         for probe in probes:
-            probe.join(_LIMIT)
+            probe.join(LIMIT)
         self._switch_client("1")
 
     # The steps.
@@ -331,7 +319,7 @@ class Stage:
     def _await_log(self, text):
         event, *words = shlex.split(text)
         fields = dict(word.partition("=")[::2] for word in words)
-        self.evenpost.wait_event(event, limit=_LIMIT, **fields)
+        self.evenpost.wait_event(event, **fields)
 
     def _check_counts(self, text):
         counts = self.evenpost.messages()
@@ -357,7 +345,7 @@ class Stage:
             thread.start()
         self.evenpost.stop()
         for thread in leaving:
-            thread.join(_LIMIT)
+            thread.join(LIMIT)
         for server in self.servers.values():
             if server.has_visitor():
                 self._surplus.append(f"server {server.name} had one more connection")

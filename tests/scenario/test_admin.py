@@ -17,7 +17,7 @@ import pytest
 from harness.evenpost import Evenpost, configure_pool
 from harness.raw_client import RawClient
 from harness.scripted_server import EXTENSIONS, Wait
-from harness.waiting import wait_until
+from harness.waiting import LIMIT, wait_until
 
 MESSAGE = b"Subject: hello\r\n\r\nhello\r\n"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -89,7 +89,7 @@ def metric(evenpost, name, **labels):
 
 def request(evenpost, method, path, body=None, **headers):
     """The whole answer of one request: (status, headers, body)."""
-    connection = http.client.HTTPConnection("127.0.0.1", evenpost.http_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", evenpost.http_port, timeout=LIMIT)
     connection.request(method, path, body, headers)
     answer = connection.getresponse()
     content = answer.read()
