@@ -79,7 +79,9 @@ def narrow(server):
 
 
 def check_secrecy(evenpost):
-    """Whatever it logs: no password, and nothing that one can be read from."""
+    """Whatever it has logged to its end: no password, and nothing that one can be read
+    from."""
+    evenpost.stop()
     log = evenpost.program.log()
     for secret in (_PASSWORD, plain(), encode(_PASSWORD), encode("wrong"), plain(password="wrong")):
         assert secret not in log
@@ -734,10 +736,11 @@ def test_client_goes(evenpost_before, checking_servers):
         client.hello()
         client.send(f"AUTH PLAIN {plain()}\r\n".encode())
         wait_until(lambda: server.logins, "AUTH")
+        (visit,) = [c for c in server.connections if any("AUTH" in x for x in c.commands)]
         client.reset()
     evenpost.wait_event("session", end="lost", user="-")
     left.set()
-    wait_until(lambda: server.connections[-1].closed, "the end at the server")
+    wait_until(lambda: visit.closed, "the end at the server")
     check_secrecy(evenpost)
 
 
@@ -756,7 +759,7 @@ def test_stop_while_a_login_is_under_way(evenpost_before, checking_servers):
 def test_waits_for_a_place(evenpost_before, checking_servers):
     """A server with one place checks one login after the other."""
     (server,) = checking_servers()
-    evenpost = evenpost_before(narrow(server), listener=_CLEAR)
+    evenpost = evenpost_before(narrow(server), listener=_CLEAR, pool={"queue": "1h"})
     clients = [RawClient(evenpost.port) for _ in range(3)]
     for client in clients:
         client.hello()

@@ -128,7 +128,7 @@ def test_no_greeting_in_time(tunnel_before, scripted_servers):
     first, second = scripted_servers(2)
     first.on("greeting", HANG)
     second.on("greeting", "220 second")
-    evenpost = tunnel_before(first, second, pool={"timeouts": {"greeting": "200ms"}})
+    evenpost = tunnel_before(first, second, pool={"timeouts": {"greeting": "1s"}})
     for _ in range(2):
         assert greeting_of(evenpost) == ["220 second"]
 
@@ -146,7 +146,7 @@ def test_a_client_that_leaves_before_the_greeting(tunnel_before, scripted_server
         first,
         Last,
         pool={
-            "timeouts": {"greeting": "300ms"},
+            "timeouts": {"greeting": "1s"},
             "passive": {"failures": 2, "eject": "1h"},
         },
     )
@@ -328,7 +328,7 @@ def test_idle_time_out(tunnel_before, scripted_servers):
 
 def test_session_time_out(tunnel_before, scripted_servers):
     (server,) = scripted_servers(1)
-    evenpost = tunnel_before(server, listener={"timeouts": {"session": "400ms"}})
+    evenpost = tunnel_before(server, listener={"timeouts": {"session": "2s"}})
     with RawClient(evenpost.port) as client:
         client.expect(220)
         with pytest.raises((EOFError, ConnectionError)):

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import threading
 
 import pytest
@@ -121,9 +122,7 @@ def test_sessions_give_their_memory_back(evenpost_before, scripted_servers):
 @pytest.mark.parametrize("by", ["DATA", "BDAT", "BDAT to DATA"])
 def test_slow_server(evenpost_before, scratch, by):
     """Back-pressure: 50 MB to a server that does not read take retry.buffer alone."""
-    options = ["--fault", "body=delay:1s@2"]
-    if by == "BDAT to DATA":
-        options += ["--no", "CHUNKING"]
+    options = ["--no", "CHUNKING"] if by == "BDAT to DATA" else []
     sink = Sink(scratch, *options).start()
     evenpost = evenpost_before(
         sink,
@@ -142,11 +141,14 @@ def test_slow_server(evenpost_before, scratch, by):
         client.command("RCPT TO:<bob@b.example>", 250)
         if by == "DATA":
             client.command("DATA", 354)
-            sent = _send_and_count(client, dot_stuffed(large))
+            octets = dot_stuffed(large)
         else:
-            sent = _send_and_count(client, b"BDAT %d LAST\r\n" % len(large) + large)
+            octets = b"BDAT %d LAST\r\n" % len(large) + large
+        sink.signal(signal.SIGSTOP)
+        sent = _send_and_count(client, octets)
         _wait_stall(sent)
         assert sum(sent) < 20 * _MIB, "the client was not held back"
+        sink.signal(signal.SIGCONT)
         client.expect(250)
     grown = status_of(evenpost, "VmHWM") - before
     totals = sink.stop()

@@ -68,7 +68,7 @@ def test_no_worker_keeps_a_place(evenpost_before, scripted_servers, identity):
     narrow = {"address": server.address, "max-connections": 1}
     evenpost = evenpost_before(
         types.SimpleNamespace(address=narrow),
-        pool={"queue": "2s", "identity": identity, "health": {"probe": "none"}},
+        pool={"queue": "20s", "identity": identity, "health": {"probe": "none"}},
         workers=2,
     )
     replies, sent, enough = [], [0] * 8, threading.Event()

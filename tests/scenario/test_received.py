@@ -96,7 +96,7 @@ def test_once_over_several_servers(evenpost_before, scripted_servers):
         client.expect(250)
     (message,) = second.messages
     assert split(message)[1] == half + b"end\r\n"
-    assert any(c.commands[-1] == "DATA" for c in first.connections)
+    assert any(c.commands[-1:] == ["DATA"] for c in first.connections)
 
 
 @pytest.mark.parametrize(

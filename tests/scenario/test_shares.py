@@ -7,12 +7,9 @@ import collections
 
 import pytest
 
-from harness.evenpost import Evenpost, configure_pool
+from harness.evenpost import PROBED_ONCE, Evenpost, configure_pool
 from harness.raw_client import RawClient
 from harness.tools import Sink, run_load
-
-# One probe each; its connection is counted by the sink too.
-_HEALTH = {"probe": "ehlo", "interval": "1h", "rise": 1}
 
 
 @pytest.fixture
@@ -33,11 +30,14 @@ def sinks(scratch):
 
 @pytest.fixture
 def before(scratch):
-    """Starts an evenpost before servers: {name: address or long form}."""
+    """Starts an evenpost before servers: {name: address or long form}.
+
+    The sinks count the connection of the one probe, too.
+    """
     started = []
 
     def start(servers, workers=2, pool=None, **listener):
-        hubs = configure_pool(servers, **{"health": _HEALTH, **(pool or {})})
+        hubs = configure_pool(servers, **{"health": PROBED_ONCE, **(pool or {})})
         started.append(
             Evenpost(scratch, {"hubs": hubs}, {"inbound": listener}, workers=workers)
         )
@@ -131,10 +131,9 @@ def test_preference(sinks, before):
         named(servers, *keys),
         pool={
             "health": {
-                **_HEALTH,
+                **PROBED_ONCE,
                 "interval": "100ms",
                 "down-interval": "100ms",
-                "fall": 1,
             }
         },
     )
@@ -178,7 +177,7 @@ def test_random(sinks, before):
 def test_response_time(sinks, before):
     """A server that takes long to answer gets less than a quick one."""
     (quick,) = sinks(1)
-    (slow,) = sinks(1, "--fault", "end=delay:30ms")
+    (slow,) = sinks(1, "--fault", "end=delay:300ms")
     evenpost = before(named([quick, slow]), pool={"balance": "response-time"})
     load(evenpost, 300, 4)
     shares = counts([quick, slow])
