@@ -12,7 +12,7 @@ import pytest
 
 from harness.evenpost import built_program
 from harness.pki import OVER, Authority, server_context
-from harness.raw_client import RawClient
+from harness.raw_client import send_one
 from harness.scripted_server import ScriptedServer
 
 
@@ -24,17 +24,6 @@ def status(*arguments, **keys):
         timeout=60,
         **keys,
     )
-
-
-def send_one(evenpost):
-    with RawClient(evenpost.port) as client:
-        client.hello()
-        client.command("MAIL FROM:<ann@a.example>", 250)
-        client.command("RCPT TO:<bob@b.example>", 250)
-        client.command("DATA", 354)
-        client.send(b"Subject: hello\r\n\r\nhello\r\n.\r\n")
-        client.expect(250)
-        client.command("QUIT", 221)
 
 
 def rows_of(text, title):
@@ -104,7 +93,7 @@ def test_files_that_are_refused(evenpost_before, scripted_servers, scratch):
 
 def test_listeners_and_servers(evenpost_before, scripted_servers):
     evenpost = evenpost_before(*scripted_servers(2))
-    send_one(evenpost)
+    send_one(evenpost.port)
     shown = status("-c", evenpost.file)
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.startswith("evenpost ")
@@ -144,7 +133,7 @@ def test_a_certificate_that_is_over(evenpost_before, scratch):
     pair = Authority(scratch).issue("hub.test", days=OVER)
     with ScriptedServer(tls=server_context(pair)) as server:
         evenpost = evenpost_before(server, pool={"tls": "may"})
-        send_one(evenpost)
+        send_one(evenpost.port)
         lines = status("-c", evenpost.file).stdout.splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith("  s1 "))
     assert lines[at].split()[2] == "up"

@@ -5,6 +5,9 @@ import struct
 
 from harness.waiting import LIMIT
 
+SENDER, RECIPIENT = "ann@a.example", "bob@b.example"
+CONTENT = b"Subject: a\r\n\r\nb\r\n"
+
 
 class Reply:
     """One reply, with all its lines."""
@@ -93,9 +96,26 @@ class RawClient:
     def hello(self, name="client.example"):
         """Greeting and EHLO; returns the extensions as {KEYWORD: parameters}."""
         self.expect(220)
+        return self.say_hello(name)
+
+    def say_hello(self, name="client.example"):
+        """Likewise, where the greeting was read before: EHLO again."""
         reply = self.command(f"EHLO {name}", 250)
         words = [line[4:].partition(" ") for line in reply.lines[1:]]
         return {keyword.upper(): parameters for keyword, _, parameters in words}
+
+    def send_message(
+        self, recipient=RECIPIENT, sender=SENDER, content=CONTENT, expected=250
+    ):
+        """A whole message, behind EHLO; the last reply, which begins as expected.
+
+        content: lines that end in CRLF and do not begin with a dot.
+        """
+        self.command(f"MAIL FROM:<{sender}>", 250)
+        self.command(f"RCPT TO:<{recipient}>", 250)
+        self.command("DATA", 354)
+        self.send(content + b".\r\n")
+        return self.expect(expected)
 
     def half_close(self):
         """Say that nothing more will be sent; replies can still be read."""
@@ -110,3 +130,22 @@ class RawClient:
 
     def close(self):
         self.socket.close()
+
+
+def send_one(port, expected=250, **keys):
+    """A whole visit of a client, with one message.
+
+    Returns the reply that has decided: that to the recipient, or to the content. keys:
+    of RawClient.
+    """
+    with RawClient(port, **keys) as client:
+        client.hello()
+        client.command(f"MAIL FROM:<{SENDER}>", 250)
+        reply = client.command(f"RCPT TO:<{RECIPIENT}>")
+        if reply.code == 250:
+            client.command("DATA", 354)
+            client.send(CONTENT + b".\r\n")
+            reply = client.read_reply()
+        client.command("QUIT", 221)
+    assert reply.code == expected, reply
+    return reply

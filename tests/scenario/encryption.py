@@ -40,12 +40,6 @@ CLIENTS = {
 }
 
 
-def say_hello(client, name="client.example"):
-    reply = client.command(f"EHLO {name}", 250)
-    words = [line[4:].partition(" ") for line in reply.lines[1:]]
-    return {keyword.upper(): parameters for keyword, _, parameters in words}
-
-
 def come(port, way, context=None, name="mx.example"):
     """A client behind its (last) EHLO; way: starttls, implicit, or None for in clear.
 
@@ -57,7 +51,7 @@ def come(port, way, context=None, name="mx.example"):
     client.extensions = client.hello()
     if way == "starttls":
         client.starttls(context, name)
-        client.extensions = say_hello(client)
+        client.extensions = client.say_hello()
     return client
 
 
@@ -67,14 +61,6 @@ def encrypted(evenpost, keys, **options):
 
 
 MESSAGE = ("MAIL FROM:<ann@a.example>", "RCPT TO:<bob@b.example>")
-
-
-def send_message(client):
-    for command in MESSAGE:
-        client.command(command, 250)
-    client.command("DATA", 354)
-    client.send(b"Subject: a\r\n\r\nb\r\n.\r\n")
-    client.expect(250)
 
 
 # ---- servers ----

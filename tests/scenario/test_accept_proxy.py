@@ -198,11 +198,7 @@ def test_source_balancing_uses_the_conveyed_address(evenpost_before, scripted_se
             with RawClient(evenpost.port) as client:
                 client.send(version_1((f"192.0.2.{number}", 1)))
                 client.hello()
-                client.command("MAIL FROM:<ann@a.example>", 250)
-                client.command("RCPT TO:<bob@b.example>", 250)
-                client.command("DATA", 354)
-                client.send(b"Subject: a\r\n\r\nb\r\n.\r\n")
-                client.expect(250)
+                client.send_message()
     chosen = {}
     for line in evenpost.wait_event("message", count=60):
         chosen.setdefault(line["client"], set()).add(line["server"])

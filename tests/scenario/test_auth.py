@@ -63,14 +63,6 @@ def log_in_with_cram(client):
     return client.command(encode(f"{_USER} {digest}"))
 
 
-def send_message(client, recipient="bob@b.example"):
-    client.command("MAIL FROM:<ann@a.example>", 250)
-    client.command(f"RCPT TO:<{recipient}>", 250)
-    client.command("DATA", 354)
-    client.send(b"Subject: a\r\n\r\nb\r\n.\r\n")
-    client.expect(250)
-
-
 def narrow(server):
     """As the configuration has it, with one place."""
     return types.SimpleNamespace(
@@ -145,7 +137,7 @@ def test_offered_behind_tls(evenpost_before, checking_servers, authority):
         assert "AUTH PLAIN LOGIN XOAUTH2 CRAM-MD5" in [line[4:] for line in hello.lines]
         log_in(client)
         client.command(f"AUTH PLAIN {plain()}", 503)
-        send_message(client)
+        client.send_message()
     (message,) = server.messages
     assert message.user == _USER and b" with ESMTPSA id " in message.content
     (line,) = evenpost.wait_event("message")
@@ -177,7 +169,7 @@ def test_probes_in_clear_take_nothing_back(evenpost_before, authority):
     )
     with RawClient(evenpost.port) as client:
         client.hello()
-        send_message(client)
+        client.send_message()
     probed = len(server.connections) + 2
     server.wait_for(lambda s: len(s.connections) > probed, "more probes")
     with RawClient(evenpost.port) as client:
@@ -215,7 +207,7 @@ def test_plain_in_two_steps(evenpost_before, checking_servers):
         client.hello()
         client.command("AUTH PLAIN", "334 ")
         client.command(plain(), 235)
-        send_message(client)
+        client.send_message()
     (login,) = server.logins
     assert (login.mechanism, login.responses) == ("PLAIN", [plain()])
     assert server.messages[0].user == _USER
@@ -232,7 +224,7 @@ def test_login(evenpost_before, checking_servers):
         assert client.expect(334).text == encode("Password:")
         client.send_split(encode(_PASSWORD).encode() + b"\r\n")
         client.expect(235)
-        send_message(client)
+        client.send_message()
     (login,) = server.logins
     assert (login.mechanism, login.user) == ("LOGIN", _USER)
     check_secrecy(evenpost)
@@ -249,7 +241,7 @@ def test_xoauth2(evenpost_before, checking_servers):
         )
         assert client.command(f"AUTH XOAUTH2 {bad}").lines == [LOGIN_FAILED]
         client.command(f"AUTH XOAUTH2 {good}", 235)
-        send_message(client)
+        client.send_message()
     assert [login.accepted for login in server.logins] == [False, True]
 
 
@@ -281,7 +273,7 @@ def test_words_for_a_challenge(evenpost_before, checking_servers):
         challenge = client.command(encode("NTLMSSP"), 334).text
         assert base64.b64decode(challenge) == b"NTLMSSP\0"
         client.command(encode("me"), 235)
-        send_message(client)
+        client.send_message()
     assert len(server.messages) == 1
 
 
@@ -383,7 +375,7 @@ def test_idle_in_a_challenge(evenpost_before, checking_servers):
     )
     with RawClient(evenpost.port) as client:
         client.hello()
-        send_message(client)  # what the server can do is known from now on
+        client.send_message()  # what the server can do is known from now on
     with RawClient(evenpost.port) as client:
         client.hello()
         client.command("AUTH CRAM-MD5", 334)
@@ -426,7 +418,7 @@ def test_cancelled_and_malformed(evenpost_before, checking_servers):
         client.command("AUTH CRAM-MD5", 334)
         client.command("*", "501 5.7.0")
         log_in(client)
-        send_message(client)
+        client.send_message()
     assert [login.mechanism for login in server.logins] == ["PLAIN"]
 
 
@@ -438,7 +430,7 @@ def test_messages_are_shared_evenly(evenpost_before, checking_servers):
         client.hello()
         log_in(client)
         for _ in range(20):
-            send_message(client)
+            client.send_message()
     for server in (first, second):
         assert len(server.messages) == 10
         assert {m.user for m in server.messages} == {_USER}
@@ -459,7 +451,7 @@ def test_connections_are_one_users(evenpost_before, checking_servers):
         log_in(ann)
         log_in(eve, "eve", "x")
         for client in (ann, eve, nobody, ann):
-            send_message(client)
+            client.send_message()
     assert [m.user for m in server.messages] == [_USER, "eve", None, _USER]
 
 
@@ -469,12 +461,12 @@ def test_before_and_after(evenpost_before, checking_servers):
     evenpost = evenpost_before(server, listener=_CLEAR)
     with RawClient(evenpost.port) as client:
         client.hello()
-        send_message(client)
+        client.send_message()
         log_in(client)
         client.command("RSET", 250)
-        send_message(client)
+        client.send_message()
         client.command("EHLO other.example", 250)
-        send_message(client)
+        client.send_message()
     assert [m.user for m in server.messages] == [None, _USER, _USER]
     lines = evenpost.wait_event("message", count=3)
     assert [line["user"] for line in lines] == ["-", _USER, _USER]
@@ -497,7 +489,7 @@ def test_server_dies(evenpost_before, checking_servers):
         dead = second if alive is first else first
         dead.stop()
         for _ in range(4):
-            send_message(client)
+            client.send_message()
     assert [m.user for m in alive.messages] == [_USER] * 4
 
 
@@ -540,7 +532,7 @@ def test_replay_is_refused(evenpost_before, checking_servers, answer):
         knows, other = part_by_login(first, second)
         other.on("auth", answer)
         for _ in range(6):
-            send_message(client)
+            client.send_message()
         assert len(knows.messages) == 6 and len(other.logins) == 1
         assert {s["state"] for s in evenpost.pools()["hubs"].values()} == {"up"}
         knows.users = {}
@@ -563,7 +555,7 @@ def test_password_is_changed(evenpost_before, checking_servers):
         client.hello()
         log_in(client)
         while not all(server.messages for server in servers):
-            send_message(client)  # and no connection is left that has heard it
+            client.send_message()  # and no connection is left that has heard it
         logins = sum(len(server.logins) for server in servers)
         for server in servers:
             server.users = {_USER: "another"}
@@ -573,7 +565,7 @@ def test_password_is_changed(evenpost_before, checking_servers):
         client.hello()
         client.command(f"AUTH PLAIN {plain()}", 535)
         log_in(client, password="another")
-        send_message(client)
+        client.send_message()
     check_secrecy(evenpost)
 
 
@@ -588,11 +580,11 @@ def test_replay_cannot_be_checked_now(evenpost_before, checking_servers, reply):
         knows, other = part_by_login(first, second)
         other.on("auth", reply)
         for _ in range(4):
-            send_message(client)
+            client.send_message()
         assert len(knows.messages) == 4
         other.on("auth", "235 2.7.0 welcome")
         for _ in range(4):
-            send_message(client)
+            client.send_message()
         assert other.messages and {m.user for m in other.messages} == {_USER}
 
 
@@ -608,14 +600,14 @@ def test_server_that_takes_the_login_is_away(evenpost_before, checking_servers):
         knows, other = part_by_login(first, second)
         other.users = {}
         while not other.logins:
-            send_message(client)  # over the connection of the login, which ends then
+            client.send_message()  # over the connection of the login, which ends then
         knows.on("greeting", "421 4.3.2 busy")
         for _ in range(3):
             client.command("MAIL FROM:<ann@a.example>", 250)
             client.command("RCPT TO:<bob@b.example>", "451 4.3.2")
             client.command("RSET", 250)
         knows.on("greeting", "220 scripted.test ESMTP")
-        send_message(client)
+        client.send_message()
     assert len(other.logins) == 1
 
 
@@ -649,7 +641,7 @@ def test_servers_words_come_first(evenpost_before, checking_servers):
             client.command("RCPT TO:<bob@b.example>", "450 4.7.1 greylisted")
             client.command("RSET", 250)
         knows.on("mail", "250 2.1.0 Ok")
-        send_message(client)
+        client.send_message()
     assert len(other.logins) <= 1
 
 
@@ -663,12 +655,12 @@ def test_bound(evenpost_before, checking_servers):
         client.hello()
         assert log_in_with_cram(client).code == 235
         for _ in range(5):
-            send_message(client)
+            client.send_message()
         client.command("MAIL FROM:<ann@a.example>", 250)
         client.command("RCPT TO:<bob@b.example>", 250)
         client.command("RSET", 250)
         client.command("EHLO other.example", 250)
-        send_message(client)
+        client.send_message()
     (server,) = [s for s in (first, second) if s.messages]
     assert [m.user for m in server.messages] == [_USER] * 6
     assert len({m.connection for m in server.messages}) == 1
@@ -683,7 +675,7 @@ def test_bound_and_wrong(evenpost_before, checking_servers):
         client.command("AUTH CRAM-MD5", 334)
         assert client.command(encode(f"{_USER} 00")).lines == [LOGIN_FAILED]
         assert log_in_with_cram(client).code == 235
-        send_message(client)
+        client.send_message()
 
 
 def test_bound_and_lost(evenpost_before, checking_servers):
@@ -693,7 +685,7 @@ def test_bound_and_lost(evenpost_before, checking_servers):
     with RawClient(evenpost.port) as client:
         client.hello()
         assert log_in_with_cram(client).code == 235
-        send_message(client)
+        client.send_message()
         (server,) = [s for s in (first, second) if s.messages]
         server.stop()
         evenpost.wait_state("s1" if server is first else "s2", "down")
@@ -766,7 +758,7 @@ def test_waits_for_a_place(evenpost_before, checking_servers):
         client.send(f"AUTH PLAIN {plain()}\r\n".encode())
     for client in clients:
         client.expect(235)
-        send_message(client)
+        client.send_message()
         client.command("QUIT", 221)
         client.close()
     assert len(server.messages) == 3
@@ -791,7 +783,7 @@ def test_xclient_that_refuses_a_name(evenpost_before, checking_servers):
         client.hello()
         log_in(client)
         for _ in range(3):
-            send_message(client)
+            client.send_message()
     servers = evenpost.pools()["hubs"].values()
     assert {(s["state"], s["fault"]) for s in servers} == {("up", None)}
 
@@ -816,10 +808,10 @@ def test_places_that_are_held(evenpost_before, checking_servers):
     for _ in range(3):
         with RawClient(evenpost.port) as client:
             client.hello()
-            send_message(client)
+            client.send_message()
     assert sorted(s["held"] for s in evenpost.pools()["hubs"].values()) == [0, 1, 1]
     for client in bound:
-        send_message(client)
+        client.send_message()
         client.close()
     assert sorted(len(server.messages) for server in servers) == [1, 1, 3]
 
@@ -847,7 +839,7 @@ def test_hash_on_user(evenpost_before, checking_servers):
         with RawClient(evenpost.port, source=f"127.0.0.{number + 1}") as client:
             client.hello()
             log_in(client, user, "x")
-            send_message(client, f"to{number}@b.example")
+            client.send_message(f"to{number}@b.example")
     seen = [{m.user for m in server.messages} for server in (first, second)]
     assert not seen[0] & seen[1] and seen[0] and seen[1]
     assert len(first.messages) + len(second.messages) == 24
@@ -868,7 +860,7 @@ def test_a_name_that_xclient_has_no_room_for(evenpost_before, checking_servers):
         client.hello()
         log_in(client, name)
         for _ in range(2):
-            send_message(client)
+            client.send_message()
     assert [m.user for s in servers for m in s.messages] == [name, name]
 
 
@@ -895,7 +887,7 @@ def test_xclient(evenpost_before, checking_servers, attributes, repeated, by_xcl
         client.hello()
         log_in(client)
         for _ in range(4):
-            send_message(client)
+            client.send_message()
     assert len(first.messages) == len(second.messages) == 2
     told = [c for s in (first, second) for c in s.commands() if "LOGIN=" in c]
     assert len(told) == by_xclient

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from encryption import come, send_message
+from encryption import come
 from harness.certificate import make_certificate
 from harness.evenpost import Evenpost, configure_pool
 from harness.tls_client import client_context
@@ -202,7 +202,7 @@ class Visitors:
             try:
                 with come(*self.arguments, client_context(self.keys.authority)) as client:
                     shown = client.socket.getpeercert(True)
-                    send_message(client)
+                    client.send_message()
                     client.command("QUIT", 221)
                 self.shown.append(shown)
             except Exception as error:  # whatever it is, it is a client's trouble
@@ -238,7 +238,7 @@ def test_certificates_are_swapped(tls_before, scripted_servers, keys, tls):
             evenpost.wait_event("tls", count=number + 1, level="info")
             good = in_file(fresh.certificate)
             visitors.wait_for(lambda shown: good in shown, f"certificate {number}")
-        send_message(stays)
+        stays.send_message()
         visitors.stop()
     assert len(visitors.shown) >= 100
     assert len(server.messages) == len(visitors.shown) + 1

@@ -16,11 +16,7 @@ def send_messages(evenpost, count):
     with RawClient(evenpost.port) as client:
         client.hello()
         for _ in range(count):
-            client.command("MAIL FROM:<ann@a.example>", 250)
-            client.command("RCPT TO:<bob@b.example>", 250)
-            client.command("DATA", 354)
-            client.send(b"a\r\n.\r\n")
-            client.expect(250)
+            client.send_message()
         client.command("QUIT", 221)
 
 

@@ -28,16 +28,6 @@ def connect(evenpost, source=("192.0.2.7", 4711), helo="client.example"):
     return client
 
 
-def send_message(client, expected=250):
-    client.command("MAIL FROM:<ann@a.example>", 250)
-    if client.command("RCPT TO:<bob@b.example>").code != 250:
-        assert expected != 250
-        return
-    client.command("DATA", 354)
-    client.send(b"Subject: a\r\n\r\nb\r\n.\r\n")
-    client.expect(expected)
-
-
 def address_told(connection):
     """The client's address as the server was told on this connection."""
     if connection.proxy:
@@ -57,7 +47,7 @@ def test_proxy_v1(evenpost_before, scripted_servers):
         server, pool={"identity": "proxy-v1"}, listener=BEHIND_PROXY
     )
     with connect(evenpost) as client:
-        send_message(client)
+        client.send_message()
     (visit,) = visits(server)
     assert visit.proxy.source == ("192.0.2.7", 4711)
     assert visit.proxy.destination == ("192.0.2.100", 25)
@@ -71,7 +61,7 @@ def test_proxy_v2(evenpost_before, scripted_servers):
         server, pool={"identity": "proxy-v2"}, listener=BEHIND_PROXY
     )
     with connect(evenpost) as client:
-        send_message(client)
+        client.send_message()
     (visit,) = visits(server)
     assert visit.proxy.source == ("192.0.2.7", 4711)
     (line,) = evenpost.wait_event("message")
@@ -87,7 +77,7 @@ def test_the_own_client_without_a_header(evenpost_before, scripted_servers):
     with RawClient(evenpost.port) as client:
         client.hello()
         ends = client.socket.getsockname(), client.socket.getpeername()
-        send_message(client)
+        client.send_message()
     (visit,) = visits(server)
     assert (visit.proxy.source, visit.proxy.destination) == ends
 
@@ -101,7 +91,7 @@ def test_xclient(evenpost_before, scripted_servers):
         dns={"client-names": False},
     )
     with connect(evenpost) as client:
-        send_message(client)
+        client.send_message()
     (visit,) = visits(server)
     assert visit.commands[:4] == [
         "EHLO evenpost.test",
@@ -121,7 +111,7 @@ def test_xclient_ipv6_and_hostile_helo(evenpost_before, scripted_servers):
     client = RawClient(evenpost.port)
     client.send(version_1(source, ("2001:db8::100", 25)))
     client.hello("[IPv6:2001:db8::7]")
-    send_message(client)
+    client.send_message()
     client.close()
     (visit,) = visits(server)
     assert visit.commands[1] == (
@@ -141,7 +131,7 @@ def test_xforward(evenpost_before, scripted_servers):
     )
     for number in (7, 8):
         with connect(evenpost, (f"192.0.2.{number}", 4711)) as client:
-            send_message(client)
+            client.send_message()
             client.command("QUIT", 221)
     (visit,) = visits(server)
     sessions = [line["session"] for line in evenpost.wait_event("message", count=2)]
@@ -163,8 +153,8 @@ def test_two_clients_never_share(evenpost_before, scripted_servers, identity):
     )
     for number in (7, 8, 9):
         with connect(evenpost, (f"192.0.2.{number}", 4711)) as client:
-            send_message(client)
-            send_message(client)
+            client.send_message()
+            client.send_message()
             client.command("QUIT", 221)
     carried = visits(server)
     assert [address_told(c) for c in carried] == [f"192.0.2.{n}" for n in (7, 8, 9)]
@@ -191,7 +181,7 @@ def test_many_clients_at_once_never_share(evenpost_before, scripted_servers):
     def send(number):
         with connect(evenpost, (f"192.0.2.{number}", 4711)) as client:
             for _ in range(3):
-                send_message(client)
+                client.send_message()
 
     with concurrent.futures.ThreadPoolExecutor(12) as clients:
         list(clients.map(send, range(1, 13)))
@@ -221,9 +211,9 @@ def test_another_helo_is_another_client(evenpost_before, scripted_servers):
         server, pool={"identity": "xclient"}, listener=BEHIND_PROXY
     )
     with connect(evenpost, helo="one.example") as client:
-        send_message(client)
+        client.send_message()
         client.command("EHLO two.example", 250)
-        send_message(client)
+        client.send_message()
     helos = [c.commands[1].partition("HELO=")[2].split()[0] for c in visits(server)]
     assert helos == ["one.example", "two.example"]
 
@@ -241,8 +231,8 @@ def test_not_announced(evenpost_before, scripted_servers, identity, verb):
         f"add it to smtpd_authorized_{identity}_hosts"
     )
     with connect(evenpost) as client:
-        send_message(client)
-        send_message(client)
+        client.send_message()
+        client.send_message()
     assert not first.messages and len(second.messages) == 2
     assert [line["why"] for line in evenpost.wait_event("fault")] == [fault]
     servers = evenpost.pools()["hubs"]
@@ -364,7 +354,7 @@ def test_what_one_client_may_do_is_not_what_all_may(evenpost_before, scripted_se
         server, pool={"identity": "proxy-v2"}, listener=BEHIND_PROXY
     )
     with connect(evenpost) as client:
-        send_message(client)
+        client.send_message()
     with RawClient(evenpost.port) as client:
         client.send(version_1(("192.0.2.8", 4711)))
         assert "DSN" in client.hello()
@@ -379,7 +369,7 @@ def test_failover_introduces_anew(evenpost_before, scripted_servers):
     first.on("data", DROP)
     with connect(evenpost) as client:
         for _ in range(2):
-            send_message(client)
+            client.send_message()
     carried = visits(first) + visits(second)
     assert len(second.messages) == 2 and visits(first)
     assert {visit.proxy.source for visit in carried} == {("192.0.2.7", 4711)}

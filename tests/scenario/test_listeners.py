@@ -5,18 +5,8 @@ import socket
 import pytest
 
 from harness.evenpost import Evenpost, configure_pool
-from harness.raw_client import RawClient
+from harness.raw_client import RawClient, send_one
 from harness.waiting import free_port
-
-
-def send_message(client):
-    client.hello()
-    client.command("MAIL FROM:<ann@a.example>", 250)
-    client.command("RCPT TO:<bob@b.example>", 250)
-    client.command("DATA", 354)
-    client.send(b"a\r\n.\r\n")
-    client.expect(250)
-    client.command("QUIT", 221)
 
 
 def has_ipv6():
@@ -48,8 +38,7 @@ def test_each_listener_has_its_pool(scratch, scripted_servers):
             assert client.hello()["SIZE"] == size
             client.command("QUIT", 221)
     for _ in range(3):
-        with RawClient(evenpost.ports["outbound"]) as client:
-            send_message(client)
+        send_one(evenpost.ports["outbound"])
     assert (len(first.messages), len(second.messages)) == (0, 3)
     assert evenpost.messages("bulk") == {"one": 3}
     (message, *_) = evenpost.wait_event("message", count=3)
@@ -68,8 +57,7 @@ def test_several_addresses(scratch, scripted_servers):
         {"inbound": {"bind": [f"127.0.0.1:{port}", f"[::1]:{port}"]}},
     ).start()
     for host in ("127.0.0.1", "::1"):
-        with RawClient(port, host) as client:
-            send_message(client)
+        send_one(port, host=host)
     clients = {m["client"] for m in evenpost.wait_event("message", count=2)}
     assert clients == {"127.0.0.1", "::1"}
     evenpost.stop()

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from harness.evenpost import Evenpost, configure_pool, read_logfmt
-from harness.raw_client import RawClient
+from harness.raw_client import CONTENT, RawClient
 from harness.waiting import wait_until
 
 _MESSAGE_KEYS = (
@@ -36,14 +36,6 @@ def lines_of(evenpost, form):
     return [read_logfmt(line) for line in lines]
 
 
-def send_message(client, sender="<ann@a.example>", code=250):
-    client.command(f"MAIL FROM:{sender}", 250)
-    client.command("RCPT TO:<bob@b.example>", 250)
-    client.command("DATA", 354)
-    client.send(b"a\r\n.\r\n")
-    client.expect(code)
-
-
 def start(evenpost_before, servers, form):
     log = {"to": "stderr", "format": form, "level": "info"}
     return evenpost_before(*servers, log=log)
@@ -55,7 +47,7 @@ def test_keys_of_a_message(evenpost_before, scripted_servers, form):
     evenpost = start(evenpost_before, scripted_servers(1), form)
     with RawClient(evenpost.port) as client:
         client.hello()
-        send_message(client)
+        client.send_message()
         client.command("QUIT", 221)
     evenpost.program.wait_log("event.{1,3}session")
     (line,) = [l for l in lines_of(evenpost, form) if l.get("event") == "message"]
@@ -63,7 +55,7 @@ def test_keys_of_a_message(evenpost_before, scripted_servers, form):
     assert line["from"] == "ann@a.example" and line["to"] == "bob@b.example"
     assert line["result"] == "accepted" and line["queue_id"] == "000001"
     assert line["reply"] == "250 2.0.0 Ok: queued as 000001"
-    assert int(line["bytes"]) == 3 and int(line["attempts"]) == 1
+    assert int(line["bytes"]) == len(CONTENT) and int(line["attempts"]) == 1
 
 
 @pytest.mark.parametrize("form", ["logfmt", "json"])
@@ -73,7 +65,7 @@ def test_forged_helo(evenpost_before, scripted_servers, form, name):
     evenpost = start(evenpost_before, scripted_servers(1), form)
     with RawClient(evenpost.port) as client:
         client.hello(name)
-        send_message(client)
+        client.send_message()
         client.command("QUIT", 221)
     evenpost.program.wait_log("event.{1,3}session")
     lines = lines_of(evenpost, form)
@@ -105,7 +97,7 @@ def test_forged_addresses(evenpost_before, scripted_servers, form):
     address = '"a b=c \\" event=message"@a.example'
     with RawClient(evenpost.port) as client:
         client.hello()
-        send_message(client, f"<{address}>")
+        client.send_message(sender=address)
         client.command("QUIT", 221)
     evenpost.program.wait_log("event.{1,3}session")
     (line,) = [l for l in lines_of(evenpost, form) if l.get("event") == "message"]
@@ -121,7 +113,7 @@ def test_forged_reply(evenpost_before, scripted_servers, form):
     evenpost = start(evenpost_before, [server], form)
     with RawClient(evenpost.port) as client:
         client.hello()
-        send_message(client, code=554)
+        client.send_message(expected=554)
         client.command("QUIT", 221)
     evenpost.program.wait_log("event.{1,3}session")
     log = (evenpost.directory / f"{evenpost.name}.log").read_bytes()
@@ -142,7 +134,7 @@ def test_one_line_for_each_event(evenpost_before, scripted_servers):
         client.command("MAIL FROM:<ann@a.example>", 250)
         client.command("RCPT TO:<nobody@b.example>", 550)
         client.command("RSET", 250)
-        send_message(client)
+        client.send_message()
         client.command("QUIT", 221)
     (session,) = evenpost.wait_event("session")
     (message,) = evenpost.log_events("message")

@@ -67,13 +67,6 @@ def close_all(clients):
         client.close()
 
 
-def send_message(client, octets):
-    client.command("MAIL FROM:<ann@a.example>", 250)
-    client.command("RCPT TO:<bob@b.example>", 250)
-    client.command("DATA", 354)
-    client.send(octets)
-
-
 @measures_memory
 def test_idle_sessions(evenpost_before, scripted_servers):
     """R5, promise 5: an idle session takes at most 1 KiB, and no server connection."""
@@ -134,8 +127,7 @@ def test_slow_server(evenpost_before, scratch, by):
     small, large = line, line * (50 * _MIB // len(line) - 1)
     with RawClient(evenpost.port) as client:
         client.hello()
-        send_message(client, dot_stuffed(small))
-        client.expect(250)
+        client.send_message(content=small)
         before = status_of(evenpost, "VmHWM")
         client.command("MAIL FROM:<ann@a.example>", 250)
         client.command("RCPT TO:<bob@b.example>", 250)
@@ -222,8 +214,7 @@ def test_descriptors_for_servers(scratch, scripted_servers):
             refused += clients[-1].read_reply().code == 421
             assert len(clients) < 128
         clients[0].command("EHLO client.example", 250)
-        send_message(clients[0], dot_stuffed(b"a\r\n"))
-        clients[0].expect(250)
+        clients[0].send_message()
         assert evenpost.is_ready()
     finally:
         close_all(clients)
@@ -265,6 +256,5 @@ def test_out_of_descriptors(evenpost_before, scripted_servers):
     wait_until(is_well, "a greeting again")
     with RawClient(evenpost.port) as client:
         client.hello()
-        send_message(client, dot_stuffed(b"a\r\n"))
-        client.expect(250)
+        client.send_message()
     assert evenpost.pools()["hubs"]["s1"]["state"] == "up", "the server is not at fault"

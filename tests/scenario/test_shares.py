@@ -67,15 +67,6 @@ def load(evenpost, messages, connections=2, *options):
     assert report.status == 0, report.report
 
 
-def send(client, recipient="bob@b.example", sender="ann@a.example"):
-    """One message; the server that took it, by its own name."""
-    client.command(f"MAIL FROM:<{sender}>", 250)
-    client.command(f"RCPT TO:<{recipient}>", 250)
-    client.command("DATA", 354)
-    client.send(b"a\r\n.\r\n")
-    client.expect(250)
-
-
 @pytest.mark.threads
 @pytest.mark.parametrize("workers", [1, 2])
 def test_equal_servers(sinks, before, workers):
@@ -214,7 +205,7 @@ def test_hash(sinks, before, hash_on, vary):
         homes = homes_of(
             evenpost,
             [
-                (n, lambda n=n: send(client, **vary(n)))
+                (n, lambda n=n: client.send_message(**vary(n)))
                 for _ in range(2)
                 for n in range(20)
             ],
@@ -231,7 +222,7 @@ def test_hash_on_helo(sinks, before):
     def session(name):
         with RawClient(evenpost.port) as client:
             client.hello(name)
-            send(client)
+            client.send_message()
 
     names = [f"client{n}.example" for n in range(20)] * 2
     homes = homes_of(evenpost, [(name, lambda n=name: session(n)) for name in names])

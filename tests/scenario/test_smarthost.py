@@ -10,7 +10,7 @@ import pytest
 
 from encryption import come
 from harness.pki import Authority
-from harness.raw_client import RawClient
+from harness.raw_client import send_one
 from harness.scripted_server import DROP, EXTENSIONS
 from harness.waiting import wait_until
 
@@ -51,18 +51,6 @@ def offering(mechanisms):
     return {"extensions": (*EXTENSIONS, f"AUTH {mechanisms}")}
 
 
-def send_message(evenpost, expected=250):
-    with RawClient(evenpost.port) as client:
-        client.hello()
-        client.command("MAIL FROM:<ann@a.example>", 250)
-        if client.command("RCPT TO:<bob@b.example>").code != 250:
-            assert expected != 250
-            return
-        client.command("DATA", 354)
-        client.send(b"Subject: a\r\n\r\nb\r\n.\r\n")
-        client.expect(expected)
-
-
 def spoken(server):
     """What the connection that carried the first mail began with."""
     (visit,) = [c for c in server.connections if any("AUTH" in x for x in c.commands)]
@@ -98,7 +86,7 @@ def assert_no_secret(evenpost):
 def test_what_is_said(start, scripted_servers, mechanisms, lines):
     (server,) = scripted_servers(**offering(mechanisms))
     evenpost = start(server)
-    send_message(evenpost)
+    send_one(evenpost.port)
     assert spoken(server)[: len(lines) + 1] == ["EHLO evenpost.test", *lines]
     assert spoken(server)[len(lines) + 1].startswith("MAIL FROM")
     assert_no_secret(evenpost)
@@ -108,15 +96,15 @@ def test_asked_for_more(start, scripted_servers):
     (server,) = scripted_servers(**offering("PLAIN"))
     server.on("auth", "334 ", "235 2.7.0 welcome")
     evenpost = start(server)
-    send_message(evenpost)
+    send_one(evenpost.port)
     assert spoken(server)[1:3] == [f"AUTH PLAIN {PLAIN}", "*"]
 
 
 def test_once_a_connection(start, scripted_servers):
     (server,) = scripted_servers(**offering("PLAIN"))
     evenpost = start(server)
-    send_message(evenpost)
-    send_message(evenpost)
+    send_one(evenpost.port)
+    send_one(evenpost.port)
     assert len(logins(server)) <= 2
     wait_until(lambda: len(server.accepted()) == 2, "two messages")
 
@@ -125,7 +113,7 @@ def test_behind_xclient(start, scripted_servers):
     attributes = "XCLIENT NAME ADDR PORT PROTO HELO LOGIN"
     (server,) = scripted_servers(extensions=(*EXTENSIONS, attributes, "AUTH PLAIN"))
     evenpost = start(server, identity="xclient")
-    send_message(evenpost)
+    send_one(evenpost.port)
     verbs = [line.split()[0] for line in spoken(server)]
     assert verbs.index("AUTH") > max(n for n, v in enumerate(verbs) if v == "XCLIENT")
     assert verbs[verbs.index("AUTH") - 1] == "EHLO"
@@ -136,7 +124,7 @@ def test_refused(start, scripted_servers):
     bad.on("auth", REFUSAL)
     evenpost = start(bad, good)
     for _ in range(4):
-        send_message(evenpost)
+        send_one(evenpost.port)
     wait_until(lambda: len(good.accepted()) == 4, "four messages")
     assert not bad.messages
     assert fault(evenpost) == (
@@ -154,7 +142,7 @@ def test_servers_that_refuse_are_passed_over(start, scripted_servers):
         server.on("auth", REFUSAL)
     evenpost = start(*bad, good, retry={"attempts": 3})
     for _ in range(12):
-        send_message(evenpost)
+        send_one(evenpost.port)
     assert evenpost.messages()["s4"] == 12
     assert [len(logins(server)) for server in bad] == [1, 1, 1]
 
@@ -163,7 +151,7 @@ def test_gone_at_the_login(start, scripted_servers):
     (server,) = scripted_servers(**offering("PLAIN"))
     server.on("auth", DROP)
     evenpost = start(server)
-    send_message(evenpost, expected=451)
+    send_one(evenpost.port, expected=451)
     assert fault(evenpost).endswith("password-file right (connection lost)")
 
 
@@ -171,7 +159,7 @@ def test_a_server_that_repeats_what_it_hears(start, scripted_servers):
     (server,) = scripted_servers(**offering("PLAIN"))
     server.on("auth", lambda connection: f"535 5.7.8 what? {connection.commands[-1]}")
     evenpost = start(server)
-    send_message(evenpost, expected=451)
+    send_one(evenpost.port, expected=451)
     assert fault(evenpost).endswith("right (535 5.7.8)")
     assert_no_secret(evenpost)
 
@@ -180,7 +168,7 @@ def test_refused_by_all(start, scripted_servers):
     (server,) = scripted_servers(**offering("PLAIN"))
     server.on("auth", REFUSAL)
     evenpost = start(server)
-    send_message(evenpost, expected=451)
+    send_one(evenpost.port, expected=451)
     assert evenpost.wait_event("reject")[0]["reply"].startswith("451")
     assert not server.messages
 
@@ -191,7 +179,7 @@ def test_a_passing_refusal_is_no_fault(start, scripted_servers, reply):
     bad.on("auth", reply)
     evenpost = start(bad, good)
     for _ in range(2):
-        send_message(evenpost)
+        send_one(evenpost.port)
     wait_until(lambda: len(good.accepted()) == 2, "two messages")
     evenpost.stop()  # whose log is whole then
     assert not evenpost.log_events("fault")
@@ -203,7 +191,7 @@ def test_not_offered(start, scripted_servers, mechanisms):
     bad, good = *scripted_servers(**offer), *scripted_servers(**offering("LOGIN"))
     evenpost = start(bad, good)
     for _ in range(2):
-        send_message(evenpost)
+        send_one(evenpost.port)
     assert not bad.messages
     assert fault(evenpost).startswith(
         "s1 does not offer AUTH PLAIN or LOGIN to 127.0.0.1: let it offer them to us"
@@ -214,11 +202,11 @@ def test_a_new_password(start, scripted_servers, password):
     (server,) = scripted_servers(**offering("PLAIN"))
     server.on("auth", REFUSAL)
     evenpost = start(server)
-    send_message(evenpost, expected=451)
+    send_one(evenpost.port, expected=451)
     password[1]("battery staple")
     evenpost.wait_event("tls", why="certificates and passwords taken over")
     server.on("auth", "235 2.7.0 welcome")
-    send_message(evenpost)
+    send_one(evenpost.port)
     again = base64.b64encode(f"\0{USER}\0battery staple".encode()).decode()
     assert f"AUTH PLAIN {again}" in server.commands()
     wait_until(
@@ -244,7 +232,7 @@ def test_a_bad_password_keeps_the_old_one(start, scripted_servers, password):
             "why": "no password has a NUL in it",
         }
     ]
-    send_message(evenpost)
+    send_one(evenpost.port)
     assert f"AUTH PLAIN {PLAIN}" in server.commands()
     assert "battery" not in evenpost.program.log()
     password[1](PASSWORD)
@@ -281,7 +269,7 @@ def test_a_bad_password_holds_up_no_certificate(
             return client.socket.getpeercert(True) == good
 
     wait_until(is_shown, "the new certificate")
-    send_message(evenpost)
+    send_one(evenpost.port)
     assert f"AUTH PLAIN {PLAIN}" in server.commands()
 
 

@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from encryption import MESSAGE, UNPROBED, come, encrypted, say_hello, send_message
+from encryption import MESSAGE, UNPROBED, come, encrypted
 from harness.raw_client import RawClient
 from harness.tls_client import TlsClient, client_context
 
@@ -41,8 +41,8 @@ def test_what_came_in_clear_does_not_count(tls_before, scripted_servers, keys, i
         assert client.pending == b""
         client.start_tls(client_context(keys.authority))
         client.command("MAIL FROM:<ann@a.example>", "503 5.5.1 Say hello first")
-        say_hello(client)
-        send_message(client)
+        client.say_hello()
+        client.send_message()
         client.command("QUIT", 221)
         assert client.read_to_end() == b""
     (message,) = server.messages
@@ -112,7 +112,7 @@ def test_others_do_not_wait_for_a_slow_one(tls_before, scripted_servers):
     with RawClient(evenpost.port) as slow:
         slow.send(_HALF_A_HELLO)
         with come(evenpost.port, "implicit") as client:
-            send_message(client)
+            client.send_message()
     assert len(server.messages) == 1
 
 
@@ -157,7 +157,7 @@ def test_large_hello(tls_before, scripted_servers):
     context.set_alpn_protocols([f"{n:0>200}" for n in range(150)] + ["smtp"])
     with come(evenpost.port, "implicit", context) as client:
         assert client.socket.selected_alpn_protocol() == "smtp"
-        send_message(client)
+        client.send_message()
 
 
 def test_handshake_rate(tls_before, scripted_servers, keys):
@@ -169,7 +169,7 @@ def test_handshake_rate(tls_before, scripted_servers, keys):
     with TlsClient(evenpost.port) as client:
         client.hello()
         client.command("STARTTLS", "454 4.7.0")
-        send_message(client)
+        client.send_message()
     (line,) = evenpost.wait_event("reject", phase="tls")
     assert (line["reason"], line["why"]) == ("handshake", "over handshake-rate")
     with TlsClient(evenpost.port, source="127.0.0.5") as client:

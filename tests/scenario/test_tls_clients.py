@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 
-from encryption import MESSAGE, come, encrypted, say_hello, send_message
+from encryption import MESSAGE, come, encrypted
 from harness.proxy_header import TLV_AUTHORITY, TLV_SSL, version_2
 from harness.raw_client import RawClient
 from harness.tls_client import TlsClient, client_context
@@ -17,10 +17,10 @@ def test_offer(tls_before, scripted_servers, keys):
     evenpost = tls_before(server, workers=1)
     with TlsClient(evenpost.port) as client:
         assert "STARTTLS" in client.hello()
-        send_message(client)
+        client.send_message()
     with encrypted(evenpost, keys) as client:
         assert "STARTTLS" not in client.extensions
-        send_message(client)
+        client.send_message()
         client.command("STARTTLS", 503)
         client.command("QUIT", 221)
     plain, secret = evenpost.wait_event("message", count=2)
@@ -40,7 +40,7 @@ def test_require(tls_before, scripted_servers, keys):
         for command, code in (("NOOP", 250), ("RSET", 250), ("QUIT", 221)):
             client.command(command, code)
     with encrypted(evenpost, keys) as client:
-        send_message(client)
+        client.send_message()
     assert len(server.messages) == 1
 
 
@@ -50,7 +50,7 @@ def test_implicit(tls_before, scripted_servers, keys):
     with TlsClient(evenpost.port) as client:
         client.start_tls(client_context(keys.authority))
         assert "STARTTLS" not in client.hello()
-        send_message(client)
+        client.send_message()
         client.command("QUIT", 221)
         assert client.read_to_end() == b""
 
@@ -76,8 +76,8 @@ def test_all_is_forgotten(tls_before, scripted_servers, keys):
         client.hello("before.example")
         client.starttls(client_context(keys.authority))
         client.command("MAIL FROM:<ann@a.example>", 503)
-        say_hello(client, "behind.example")
-        send_message(client)
+        client.say_hello("behind.example")
+        client.send_message()
     (line,) = evenpost.wait_event("message")
     assert line["helo"] == "behind.example"
 
@@ -206,7 +206,7 @@ def test_servers_hear_of_it(tls_before, scripted_servers, keys, shown, name, fla
     )
     context = client_context(pair=getattr(keys, shown) if shown else None)
     with come(evenpost.port, "starttls", context, name) as client:
-        send_message(client)
+        client.send_message()
     tlvs = header_of_mail(server).tlvs
     assert tlvs.get(TLV_AUTHORITY) == (name and name.encode())
     assert tlvs[TLV_SSL][0] == flags
@@ -231,8 +231,8 @@ def test_servers_hear_that_a_certificate_was_shown_before(tls_before, scripted_s
         with TlsClient(evenpost.port) as client:
             client.hello()
             client.starttls(context, session=session)
-            say_hello(client)
-            send_message(client)
+            client.say_hello()
+            client.send_message()
             session = client.socket.session
         assert header_of_mail(server).tlvs[TLV_SSL][:5] == bytes([flags, 0, 0, 0, 0])
 
@@ -241,7 +241,7 @@ def test_servers_hear_nothing_of_it_in_clear(tls_before, scripted_servers):
     (server,) = scripted_servers(expects_proxy=True)
     evenpost = tls_before(server, pool={"identity": "proxy-v2"})
     with come(evenpost.port, None) as client:
-        send_message(client)
+        client.send_message()
     assert not {TLV_AUTHORITY, TLV_SSL} & set(header_of_mail(server).tlvs)
 
 
@@ -267,7 +267,7 @@ def test_connection_mode_ends_tls(tls_before, scripted_servers, keys):
     with TlsClient(evenpost.port) as client:
         client.start_tls(client_context(keys.authority))
         client.hello()
-        send_message(client)
+        client.send_message()
         client.command("QUIT", 221)
     assert server.messages[0].content == b"Subject: a\r\n\r\nb\r\n"
     (line,) = evenpost.wait_event("session")

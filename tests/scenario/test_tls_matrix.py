@@ -24,7 +24,6 @@ from encryption import (
     UNPROBED,
     check_fault,
     come,
-    send_message,
     verified,
 )
 from harness.tls_client import client_context
@@ -141,7 +140,7 @@ def check_all_ways(evenpost, server, outcome, begins):
                 client.command("MAIL FROM:<ann@a.example>", 250)
                 client.command("RCPT TO:<bob@b.example>", 451)
             else:
-                send_message(client)
+                client.send_message()
             client.command("QUIT", 221)
     if outcome == NOTHING:
         assert not server.messages
@@ -193,7 +192,7 @@ def test_certificate_that_clients_see(
     )
     way = "implicit" if tls == "implicit" else "starttls"
     with come(evenpost.port, way) as client:
-        send_message(client)
+        client.send_message()
     context = client_context(authority)
     if complaint is None:
         come(evenpost.port, way, context, NAME).close()

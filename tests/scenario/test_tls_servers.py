@@ -1,5 +1,6 @@
 """TLS towards servers: which policy sends mail to which server, and what is said of it."""
 
+import contextlib
 import functools
 import socket
 import ssl
@@ -28,28 +29,13 @@ from encryption import (
 from harness.byte_server import ByteServer
 from harness.evenpost import EAGER_HEALTH, PROBED_ONCE
 from harness.pki import Authority, server_context
-from harness.raw_client import RawClient
+from harness.raw_client import RawClient, send_one
 from harness.scripted_server import DROP, ScriptedServer
 from harness.tls_client import TlsClient
 
-def send_message(evenpost, expected=250):
-    """Sends one and returns the reply to its recipient."""
-    with RawClient(evenpost.port) as client:
-        client.hello()
-        client.command("MAIL FROM:<ann@a.example>", 250)
-        reply = client.command("RCPT TO:<bob@b.example>")
-        if reply.code == 250:
-            client.command("DATA", 354)
-            client.send(b"Subject: a\r\n\r\nb\r\n.\r\n")
-            client.expect(250)
-        client.command("QUIT", 221)
-    assert reply.code == expected, reply
-    return reply
-
-
 def check(evenpost, server, outcome, begins):
     """Sends a message and looks what became of it."""
-    send_message(evenpost, 451 if outcome == NOTHING else 250)
+    send_one(evenpost.port, 451 if outcome == NOTHING else 250)
     assert [message.encrypted for message in server.messages] == {
         ENCRYPTED: [True],
         CLEAR: [False],
@@ -68,7 +54,7 @@ def test_another_server(evenpost_before, tls_server, authority):
         bad, good, pool={"tls": "verify", **verified(authority), **UNPROBED}
     )
     for _ in range(4):
-        send_message(evenpost)
+        send_one(evenpost.port)
     assert len(good.messages) == 4 and not bad.messages
     assert fault(evenpost).startswith("s1: hostname mismatch") and not fault(
         evenpost, "s2"
@@ -87,10 +73,10 @@ def test_mended(evenpost_before, tls_server, authority, certificates):
             "passive": {"failures": 0},
         },
     )
-    send_message(evenpost, 451)
+    send_one(evenpost.port, 451)
     assert fault(evenpost)
     server.tls = server_context(certificates["good"])
-    send_message(evenpost)
+    send_one(evenpost.port)
     assert fault(evenpost) is None
     evenpost.wait_event("fault", why="mended")
 
@@ -115,7 +101,7 @@ def test_name_that_is_said(evenpost_before, tls_server, authority):
     evenpost = evenpost_before(
         server, pool={"tls": "verify", **verified(authority), **UNPROBED}
     )
-    send_message(evenpost)
+    send_one(evenpost.port)
     assert server.names == [NAME]
 
 
@@ -130,7 +116,7 @@ def test_certificate_of_ours(evenpost_before, certificates, authority):
         evenpost = evenpost_before(
             server, pool={"tls": "require", **shown, **UNPROBED}
         )
-        send_message(evenpost)
+        send_one(evenpost.port)
         (visit,) = server.connections
         assert visit.certificate["subject"] == ((("commonName", "evenpost.test"),),)
 
@@ -144,7 +130,7 @@ def test_resumption(evenpost_before, tls_server):
         workers=1,
     )
     for _ in range(3):
-        send_message(evenpost)
+        send_one(evenpost.port)
     assert [visit.resumed for visit in server.connections] == [False, True, True]
 
 
@@ -153,7 +139,7 @@ def test_reuse(evenpost_before, tls_server):
     server = tls_server("good")
     evenpost = evenpost_before(server, pool={"tls": "require", **UNPROBED}, workers=1)
     for _ in range(3):
-        send_message(evenpost)
+        send_one(evenpost.port)
     assert len(server.connections) == 1
     assert [m.encrypted for m in server.messages] == [True] * 3
     assert server.commands().count("STARTTLS") == 1
@@ -164,7 +150,7 @@ def test_extensions_anew(evenpost_before, tls_server):
     server = tls_server("good")
     server.on("ehlo", "250-a\n250-DSN\n250 STARTTLS", "250-a\n250 SIZE 4711")
     evenpost = evenpost_before(server, pool={"tls": "may", **UNPROBED})
-    send_message(evenpost)
+    send_one(evenpost.port)
     with RawClient(evenpost.port) as client:
         announced = client.hello()
     assert announced["SIZE"] == "4711"
@@ -184,7 +170,7 @@ def test_fallback(evenpost_before, tls_server, kind):
     first, second = server.connections
     assert first.commands[:2] == ["EHLO evenpost.test", "STARTTLS"]
     assert "STARTTLS" not in second.commands
-    send_message(evenpost)
+    send_one(evenpost.port)
     # a connection that is dropped is lost in one way or another: told once for each
     told = [line["why"] for line in evenpost.wait_event("fault")]
     assert len(told) == len(set(told))
@@ -237,7 +223,7 @@ def test_end_without_a_word(evenpost_before, tls_server):
         },
     )
     for _ in range(3):
-        send_message(evenpost)
+        send_one(evenpost.port)
     server.wait_for(lambda s: all(c.closed for c in s.connections), "the ends")
     server_now = evenpost.pools()["hubs"]["s1"]
     assert server_now["state"] == "up" and not any(server_now["failures"].values())
@@ -291,9 +277,10 @@ def test_octet_by_octet(evenpost_before, tls_server, authority, tls):
     server = tls_server("good", implicit=tls == "implicit")
 
     def trickle(source, sink):
-        while octet := source.recv(1):
-            sink.sendall(octet)
-        sink.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # the other direction may have ended both
+            while octet := source.recv(1):
+                sink.sendall(octet)
+            sink.shutdown(socket.SHUT_WR)
 
     def relay(connected):
         with socket.create_connection((server.host, server.port)) as behind:
@@ -537,7 +524,7 @@ def test_new_authority_for_probes(evenpost_before, tls_server, authority, tmp_pa
     evenpost.wait_event("server", state="down")
     file.write_bytes(authority.file.read_bytes())
     evenpost.wait_state("s1", "up")
-    send_message(evenpost)
+    send_one(evenpost.port)
 
 
 # ---- REQUIRETLS ----

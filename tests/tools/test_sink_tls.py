@@ -8,20 +8,11 @@ import pytest
 
 from harness.evenpost import built_program
 from harness.proxy_header import version_1
-from harness.raw_client import RawClient
+from harness.raw_client import CONTENT, RawClient
 from harness.tls_client import TlsClient, client_context
 from harness.tools import stored_messages
 
 WAYS = ["starttls", "implicit"]
-MESSAGE = (b"MAIL FROM:<a@a.example>\r\n", b"RCPT TO:<b@b.example>\r\n", b"DATA\r\n")
-
-
-def send(client):
-    for command in MESSAGE:
-        client.send(command)
-        assert client.read_reply().code < 400
-    client.send(b"body\r\n.\r\n")
-    client.expect("250 2.0.0 Ok")
 
 
 def test_offers_starttls_with_a_certificate_alone(sink, tls_sink):
@@ -30,7 +21,7 @@ def test_offers_starttls_with_a_certificate_alone(sink, tls_sink):
         client.command("STARTTLS", 502)
     with RawClient(tls_sink().port) as client:
         assert "STARTTLS" in client.hello()
-        send(client)
+        client.send_message(expected="250 2.0.0 Ok")
 
 
 def test_speaks_tls_behind_starttls(tls_sink, authority, scratch):
@@ -39,9 +30,9 @@ def test_speaks_tls_behind_starttls(tls_sink, authority, scratch):
         client.hello()
         client.starttls(client_context(authority), name="127.0.0.1")
         assert "STARTTLS" not in client.command("EHLO again.example", 250).raw.decode()
-        send(client)
+        client.send_message(expected="250 2.0.0 Ok")
         client.command("QUIT", 221)
-    assert [message[2] for message in stored_messages(scratch / "mail")] == [b"body\r\n"]
+    assert [message[2] for message in stored_messages(scratch / "mail")] == [CONTENT]
     totals = server.stop()
     assert (totals["handshakes"], totals["resumed"]) == (1, 0)
     assert totals["commands"]["starttls"] == 1
@@ -68,7 +59,7 @@ def test_speaks_tls_from_the_first_byte(tls_sink, authority):
     with TlsClient(tls_sink("--tls", "implicit").port) as client:
         client.start_tls(client_context(authority), name="127.0.0.1")
         assert "STARTTLS" not in client.hello()
-        send(client)
+        client.send_message(expected="250 2.0.0 Ok")
 
 
 def test_wants_the_proxy_header_before_tls(tls_sink):
@@ -121,7 +112,7 @@ def test_starttls_can_be_refused(tls_sink, what, reply):
     with TlsClient(tls_sink("--fault", f"starttls={what}").port) as client:
         client.hello()
         client.command("STARTTLS", reply)
-        send(client)
+        client.send_message(expected="250 2.0.0 Ok")
         if what.endswith("@1"):
             client.starttls()
 

@@ -25,20 +25,12 @@ OTHER_FAMILY = (
 )
 
 
-def send_message(client):
-    client.command("MAIL FROM:<ann@a.example>", 250)
-    client.command("RCPT TO:<bob@b.example>", 250)
-    client.command("DATA", 354)
-    client.send(b"Subject: a\r\n\r\nb\r\n.\r\n")
-    return client.expect(250)
-
-
 def send_as(connect, address, messages=1):
     """A whole visit of a client; the last reply."""
     with connect(address) as client:
         client.hello()
         for _ in range(messages):
-            reply = send_message(client)
+            reply = client.send_message()
         return reply
 
 
@@ -100,7 +92,7 @@ def test_clients_that_come_at_the_same_time(
         client.hello()
     for _ in range(2):
         for client in clients:
-            send_message(client)
+            client.send_message()
     assert carriers(server) == [(address, 2) for address in CLIENTS["IPv4"]]
 
 
