@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import socket
+import types
 import urllib.error
 import urllib.request
 
@@ -69,6 +70,12 @@ def read_logfmt(line):
 def configure_pool(servers, **keys):
     """A pool of {name: "HOST:PORT" or the long form}, with further keys of a pool."""
     return {"servers": servers, "health": EAGER_HEALTH, **keys}
+
+
+def configured(server, **keys):
+    """A server for evenpost_before, with keys of its own: max_connections=1."""
+    written = {key.replace("_", "-"): value for key, value in keys.items()}
+    return types.SimpleNamespace(address={"address": server.address, **written})
 
 
 class Evenpost:

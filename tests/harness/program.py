@@ -1,5 +1,6 @@
 """A running program with its log, started in a directory of its own."""
 
+import os
 import pathlib
 import re
 import signal
@@ -74,6 +75,11 @@ class Program:
             return result
 
         return wait_until(condition_or_death, what, limit)
+
+    def processor_seconds(self):
+        """What it has used so far."""
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def signal(self, number):
         self.process.send_signal(number)

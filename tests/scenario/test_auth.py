@@ -5,10 +5,10 @@ import hmac
 import itertools
 import ssl
 import threading
-import types
 
 import pytest
 
+from harness.evenpost import configured
 from harness.pki import Authority, server_context
 from harness.raw_client import RawClient
 from harness.scratch import make_scratch, remove_scratch
@@ -61,13 +61,6 @@ def log_in_with_cram(client):
     challenge = client.command("AUTH CRAM-MD5", 334).text
     digest = hmac.new(_PASSWORD.encode(), base64.b64decode(challenge), "md5").hexdigest()
     return client.command(encode(f"{_USER} {digest}"))
-
-
-def narrow(server):
-    """As the configuration has it, with one place."""
-    return types.SimpleNamespace(
-        address={"address": server.address, "max-connections": 1}
-    )
 
 
 def check_secrecy(evenpost):
@@ -751,7 +744,9 @@ def test_stop_while_a_login_is_under_way(evenpost_before, checking_servers):
 def test_waits_for_a_place(evenpost_before, checking_servers):
     """A server with one place checks one login after the other."""
     (server,) = checking_servers()
-    evenpost = evenpost_before(narrow(server), listener=_CLEAR, pool={"queue": "1h"})
+    evenpost = evenpost_before(
+        configured(server, max_connections=1), listener=_CLEAR, pool={"queue": "1h"}
+    )
     clients = [RawClient(evenpost.port) for _ in range(3)]
     for client in clients:
         client.hello()
@@ -799,7 +794,10 @@ def test_places_that_are_held(evenpost_before, checking_servers):
     others are used without waiting."""
     servers = checking_servers(3)
     evenpost = evenpost_before(
-        *map(narrow, servers), listener=_CLEAR, pool={"queue": "1h"}, workers=1
+        *(configured(server, max_connections=1) for server in servers),
+        listener=_CLEAR,
+        pool={"queue": "1h"},
+        workers=1,
     )
     bound = [RawClient(evenpost.port) for _ in range(2)]
     for client in bound:
@@ -818,7 +816,9 @@ def test_places_that_are_held(evenpost_before, checking_servers):
 
 def test_no_place(evenpost_before, checking_servers):
     (server,) = checking_servers()
-    evenpost = evenpost_before(narrow(server), listener=_CLEAR, pool={"queue": "200ms"})
+    evenpost = evenpost_before(
+        configured(server, max_connections=1), listener=_CLEAR, pool={"queue": "200ms"}
+    )
     with RawClient(evenpost.port) as bound, RawClient(evenpost.port) as other:
         bound.hello()
         assert log_in_with_cram(bound).code == 235

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from harness.byte_server import ByteServer, echo, read_exactly, read_to_end
+from harness.evenpost import configured
 from harness.proxy_header import read_header, version_2
 from harness.raw_client import RawClient
 from harness.scripted_server import DROP, HANG, RESET
@@ -139,12 +140,9 @@ def test_a_client_that_leaves_before_the_greeting(tunnel_before, scripted_server
     first.on("greeting", HANG)
     second.on("greeting", "220 second")
 
-    class Last:
-        address = {"address": second.address, "preference": 20}
-
     evenpost = tunnel_before(
         first,
-        Last,
+        configured(second, preference=20),
         pool={
             "timeouts": {"greeting": "1s"},
             "passive": {"failures": 2, "eject": "1h"},
@@ -351,11 +349,9 @@ def test_max_connections(tunnel_before, scripted_servers):
 def test_waits_for_a_place(tunnel_before, scripted_servers):
     """A server's max-connections: the next one waits until a place is free."""
     (server,) = scripted_servers(1)
-
-    class Narrow:
-        address = {"address": server.address, "max-connections": 1}
-
-    evenpost = tunnel_before(Narrow, pool={"queue": "30s"})
+    evenpost = tunnel_before(
+        configured(server, max_connections=1), pool={"queue": "30s"}
+    )
     with RawClient(evenpost.port) as first:
         first.expect(220)
         with RawClient(evenpost.port) as second:
@@ -368,11 +364,9 @@ def test_waits_for_a_place(tunnel_before, scripted_servers):
 
 def test_waits_in_vain(tunnel_before, scripted_servers):
     (server,) = scripted_servers(1)
-
-    class Narrow:
-        address = {"address": server.address, "max-connections": 1}
-
-    evenpost = tunnel_before(Narrow, pool={"queue": "200ms"})
+    evenpost = tunnel_before(
+        configured(server, max_connections=1), pool={"queue": "200ms"}
+    )
     with RawClient(evenpost.port) as first:
         first.expect(220)
         with RawClient(evenpost.port) as second:

@@ -4,7 +4,7 @@ import concurrent.futures
 
 import pytest
 
-from harness.evenpost import PROBED_ONCE
+from harness.evenpost import PROBED_ONCE, configured
 from harness.proxy_header import TLV_UNIQUE_ID, version_1
 from harness.raw_client import RawClient
 from harness.scripted_server import DROP, EXTENSIONS
@@ -172,7 +172,7 @@ def test_many_clients_at_once_never_share(evenpost_before, scripted_servers):
     """Interleaved transactions of many clients at a server with few places."""
     (server,) = scripted_servers(**PERSONAL["proxy-v2"])
     evenpost = evenpost_before(
-        _narrow(server, 3),
+        configured(server, max_connections=3),
         pool={"identity": "proxy-v2", "queue": "30s"},
         listener=BEHIND_PROXY,
         workers=2,
@@ -193,15 +193,6 @@ def test_many_clients_at_once_never_share(evenpost_before, scripted_servers):
             line.startswith("MAIL") for line in connection.commands
         )
     assert told == {f"192.0.2.{n}": 3 for n in range(1, 13)}
-
-
-def _narrow(server, places):
-    """The same server with so many places."""
-
-    class Narrow:
-        address = {"address": server.address, "max-connections": places}
-
-    return Narrow
 
 
 def test_another_helo_is_another_client(evenpost_before, scripted_servers):

@@ -41,12 +41,6 @@ def status_of(evenpost, field):
     raise KeyError(field)
 
 
-def processor_seconds(evenpost):
-    with open(f"/proc/{evenpost.program.pid}/stat", encoding="ascii") as file:
-        fields = file.read().rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def descriptors_of(evenpost):
     return len(os.listdir(f"/proc/{evenpost.program.pid}/fd"))
 
@@ -239,13 +233,13 @@ def test_out_of_descriptors(evenpost_before, scripted_servers):
             clients.append(RawClient(evenpost.port))
             refused += clients[-1].read_reply().code == 421
             assert len(clients) < 20
-        spent = processor_seconds(evenpost)
+        spent = evenpost.program.processor_seconds()
         # Who is in is served; what needs one more descriptor is tried again later.
         clients[0].command("EHLO client.example", 250)
         clients[0].command("MAIL FROM:<ann@a.example>", 250)
         clients[0].command("RCPT TO:<bob@b.example>", 451)
         clients[0].command("NOOP", 250)
-        assert processor_seconds(evenpost) - spent < 0.2, "a busy loop"
+        assert evenpost.program.processor_seconds() - spent < 0.2, "a busy loop"
     finally:
         close_all(clients)
 

@@ -1,15 +1,13 @@
 """Those who wait for a place at a server (pool key queue), and doors of all kinds."""
 
-import os
 import signal
 import socket
 import threading
 import time
-import types
 
 import pytest
 
-from harness.evenpost import Evenpost, configure_pool
+from harness.evenpost import Evenpost, configure_pool, configured
 from harness.raw_client import RawClient
 from harness.scripted_server import Wait
 
@@ -22,36 +20,28 @@ def _take_its_time(_connection):
     return "250 2.0.0 Ok"
 
 
-def processor_seconds(evenpost):
-    with open(f"/proc/{evenpost.program.pid}/stat", encoding="ascii") as file:
-        fields = file.read().rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 @pytest.mark.threads
 def test_waiting_does_not_spin(evenpost_before, scripted_servers):
     """queue: workers whose clients all wait do not keep each other awake."""
     (server,) = scripted_servers(1)
     accept = threading.Event()
     server.on("end", Wait(accept, "250 2.0.0 at last"))
-    narrow = {"address": server.address, "max-connections": 1}
-    evenpost = evenpost_before(
-        types.SimpleNamespace(address=narrow), pool={"queue": "2s"}, workers=2
-    )
+    narrow = configured(server, max_connections=1)
+    evenpost = evenpost_before(narrow, pool={"queue": "2s"}, workers=2)
     clients = [RawClient(evenpost.port) for _ in range(16)]
     clients[0].hello()
     for command in _MESSAGE:
         clients[0].command(command)
     clients[0].send(b"a\r\n.\r\n")
     server.wait_for(lambda s: s.messages, "the message")
-    before = processor_seconds(evenpost)
+    before = evenpost.program.processor_seconds()
     for client in clients[1:]:
         client.hello()
         client.command("MAIL FROM:<ann@a.example>", 250)
         client.send(b"RCPT TO:<bob@b.example>\r\n")
     for client in clients[1:]:
         client.expect("451 4.3.2")
-    assert processor_seconds(evenpost) - before < 1
+    assert evenpost.program.processor_seconds() - before < 1
     accept.set()
     clients[0].expect("250 2.0.0 at last")
     for client in clients:
@@ -65,9 +55,8 @@ def test_no_worker_keeps_a_place(evenpost_before, scripted_servers, identity):
     nobody waits longer than the others allow."""
     (server,) = scripted_servers(expects_proxy=identity != "none")
     server.on("end", _take_its_time)
-    narrow = {"address": server.address, "max-connections": 1}
     evenpost = evenpost_before(
-        types.SimpleNamespace(address=narrow),
+        configured(server, max_connections=1),
         pool={"queue": "20s", "identity": identity, "health": {"probe": "none"}},
         workers=2,
     )

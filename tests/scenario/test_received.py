@@ -1,10 +1,10 @@
 """Our own Received line (RFC 5321 4.4), and messages that go round."""
 
 import re
-import types
 
 import pytest
 
+from harness.evenpost import configured
 from harness.proxy_header import version_1
 from harness.raw_client import RawClient
 from harness.scripted_server import DROP, EXTENSIONS
@@ -77,8 +77,7 @@ def test_once_with_chunks(evenpost_before, scripted_servers):
 def test_once_over_several_servers(evenpost_before, scripted_servers):
     """A message that is sent again has the line once."""
     first, second = scripted_servers(2)
-    preferred = types.SimpleNamespace(address={"address": first.address, "preference": 1})
-    evenpost = evenpost_before(preferred, second)
+    evenpost = evenpost_before(configured(first, preference=1), second)
     half = _CONTENT + b"x" * 1000 + b"\r\n"
     first.body_octets = len(_CONTENT)
     first.on("body", DROP)

@@ -5,7 +5,6 @@ import functools
 import socket
 import ssl
 import threading
-import types
 
 import pytest
 
@@ -27,7 +26,7 @@ from encryption import (
     verified,
 )
 from harness.byte_server import ByteServer
-from harness.evenpost import EAGER_HEALTH, PROBED_ONCE
+from harness.evenpost import EAGER_HEALTH, PROBED_ONCE, configured
 from harness.pki import Authority, server_context
 from harness.raw_client import RawClient, send_one
 from harness.scripted_server import DROP, ScriptedServer
@@ -254,11 +253,12 @@ def test_truncation(evenpost_before, tls_server, stage, octets, verdict, polite)
     """What is cut off is no reply, whoever has ended it. Another server takes the
     message, unless the first may have it."""
     first, second = tls_server("good"), tls_server("good")
-    behind = types.SimpleNamespace(address={"address": second.address, "preference": 20})
     in_clear = "250-scripted.test\n250 STARTTLS"
     ends = functools.partial(cut_off, octets=octets, polite=polite)
     first.on(stage, *([in_clear, ends, in_clear, DROP] if stage == "ehlo" else [ends]))
-    evenpost = evenpost_before(first, behind, pool={"tls": "require", **UNPROBED})
+    evenpost = evenpost_before(
+        first, configured(second, preference=20), pool={"tls": "require", **UNPROBED}
+    )
     with RawClient(evenpost.port) as client:
         client.hello()
         for command in MESSAGE:
