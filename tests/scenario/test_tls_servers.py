@@ -5,6 +5,7 @@ import functools
 import socket
 import ssl
 import threading
+import types
 
 import pytest
 
@@ -338,7 +339,7 @@ def test_clear_where_tls_should_be(evenpost_before, certificates, mode):
 
 def visit(evenpost, mode, expected):
     if mode == "message":
-        send_message(evenpost, expected)
+        send_one(evenpost.port, expected)
         return
     with RawClient(evenpost.port) as client:
         if expected == 221:
