@@ -236,6 +236,12 @@ login_name(const struct login *login)
 	return login ? sasl_credentials_name(&login->credentials) : span_of(NULL, 0);
 }
 
+bool
+login_acts_for_another(const struct login *login)
+{
+	return login && login->credentials.acts_for_another;
+}
+
 const struct sasl_credentials *
 login_credentials(const struct login *login)
 {

@@ -178,14 +178,20 @@ say_identity(struct upstream *upstream)
 	}
 }
 
-/* Only where the pool says so: the server would know the client by the name that it has
-   typed, and that another server may have taken for somebody else's. */
+/*
+ * Only where the pool says so: the server would know the client by the name that it has
+ * typed, and that another server may have taken for somebody else's. And not where that
+ * name is not all: whoever acts for another would be taken for himself.
+ */
 static bool
 tells_login(const struct upstream *upstream)
 {
+	const struct session *session = upstream->session;
+
 	return upstream->pool->repeats_login_by_xclient &&
 	       upstream->extensions.xclient & SMTP_ATTRIBUTE_LOGIN &&
-	       smtp_attribute_is_tellable(session_user(upstream->session));
+	       smtp_attribute_is_tellable(session_user(session)) &&
+	       !login_acts_for_another(session->login);
 }
 
 static void

@@ -144,7 +144,7 @@ take_response(struct sasl_credentials *credentials, sasl_response_reader *read,
 {
 	enum sasl_result result = SASL_MALFORMED;
 	struct secret decoded = {0};
-	struct span name = {0};
+	struct sasl_identity identity = {0};
 	size_t length;
 	char *room;
 
@@ -153,8 +153,10 @@ take_response(struct sasl_credentials *credentials, sasl_response_reader *read,
 	if (secret_reserve(&decoded, BASE64_DECODED_MAX(line.length), &room) !=
 	    STATUS_OK)
 		return SASL_NO_MEMORY;
-	if (base64_decode(line, room, &length) && read(room, length, &name))
-		result = keep_response(credentials, line, name);
+	if (base64_decode(line, room, &length) && read(room, length, &identity)) {
+		result = keep_response(credentials, line, identity.name);
+		credentials->acts_for_another = identity.acts_for_another;
+	}
 	secret_clear(&decoded);
 	return result;
 }

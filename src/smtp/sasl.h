@@ -77,6 +77,7 @@ struct sasl_credentials {
 	uint32_t mechanism; /* one of SASL_REPLAYABLE; 0: none */
 	uint8_t response_count;
 	bool complete;
+	bool acts_for_another; /* PLAIN: wants the rights of one who is not its name */
 	struct sasl_part responses[SASL_RESPONSES_MAX];
 	struct sasl_part name;
 	struct secret text;

@@ -22,27 +22,29 @@ sasl_password_is_valid(struct span password)
 
 /* message = [authzid] NUL authcid NUL passwd (RFC 4616 2) */
 bool
-sasl_response_plain(char *text, size_t length, struct span *name)
+sasl_response_plain(char *text, size_t length, struct sasl_identity *identity)
 {
 	struct span password = span_of(text, length);
 	struct span other = span_cut(&password, '\0');
 
-	*name = span_cut(&password, '\0');
+	identity->name = span_cut(&password, '\0');
+	identity->acts_for_another =
+		!span_is_empty(other) && !span_equals(other, identity->name);
 	return (span_is_empty(other) || sasl_name_is_valid(other)) &&
-	       sasl_name_is_valid(*name) && sasl_password_is_valid(password);
+	       sasl_name_is_valid(identity->name) && sasl_password_is_valid(password);
 }
 
 bool
-sasl_response_login_name(char *text, size_t length, struct span *name)
+sasl_response_login_name(char *text, size_t length, struct sasl_identity *identity)
 {
-	*name = span_of(text, length);
-	return sasl_name_is_valid(*name);
+	identity->name = span_of(text, length);
+	return sasl_name_is_valid(identity->name);
 }
 
 bool
-sasl_response_login_password(char *text, size_t length, struct span *name)
+sasl_response_login_password(char *text, size_t length, struct sasl_identity *identity)
 {
-	(void)name;
+	(void)identity;
 	return sasl_password_is_valid(span_of(text, length));
 }
 
@@ -56,7 +58,7 @@ ends_pairs(struct span text)
 
 /* "user=" name ^A "auth=Bearer " token ^A ^A */
 bool
-sasl_response_xoauth2(char *text, size_t length, struct span *name)
+sasl_response_xoauth2(char *text, size_t length, struct sasl_identity *identity)
 {
 	const struct span opening = SPAN("user=");
 	struct span rest = span_of(text, length);
@@ -64,8 +66,8 @@ sasl_response_xoauth2(char *text, size_t length, struct span *name)
 	if (!span_starts(rest, opening) || !ends_pairs(rest))
 		return false;
 	rest = span_skip(rest, opening.length);
-	*name = span_cut(&rest, '\1');
-	return sasl_name_is_valid(*name) &&
+	identity->name = span_cut(&rest, '\1');
+	return sasl_name_is_valid(identity->name) &&
 	       span_starts_nocase(rest, SPAN("auth=Bearer "));
 }
 
@@ -95,7 +97,7 @@ unescape(char *text, size_t length, struct span *name)
  * saslname] ",". A "p=" would bind it to the TLS that ends here.
  */
 bool
-sasl_response_oauthbearer(char *text, size_t length, struct span *name)
+sasl_response_oauthbearer(char *text, size_t length, struct sasl_identity *identity)
 {
 	struct span rest = span_of(text, length);
 	struct span flag = span_cut(&rest, ',');
@@ -108,6 +110,7 @@ sasl_response_oauthbearer(char *text, size_t length, struct span *name)
 	if (span_is_empty(user))
 		return true;
 	return span_starts(user, SPAN("a=")) &&
-	       unescape(text + (user.at - text) + 2, user.length - 2, name) &&
-	       sasl_name_is_valid(*name);
+	       unescape(text + (user.at - text) + 2, user.length - 2,
+			&identity->name) &&
+	       sasl_name_is_valid(identity->name);
 }

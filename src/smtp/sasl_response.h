@@ -8,8 +8,15 @@
 
 #include "base/span.h"
 
-/* Sets the name where the response has it; the text may be changed. */
-typedef bool sasl_response_reader(char *text, size_t length, struct span *name);
+struct sasl_identity {
+	struct span name;      /* whose secret it is; empty: the response has none */
+	bool acts_for_another; /* it names somebody else whose rights are wanted */
+};
+
+/* Sets the identity, zeroed before, where the response has it; the text may be changed.
+ */
+typedef bool
+sasl_response_reader(char *text, size_t length, struct sasl_identity *identity);
 
 sasl_response_reader sasl_response_plain, sasl_response_login_name,
 	sasl_response_login_password, sasl_response_xoauth2, sasl_response_oauthbearer;

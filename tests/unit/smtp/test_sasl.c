@@ -64,7 +64,12 @@ static const struct exchange {
 	 false,
 	 {"AHRpbQB0YW5zdGFhZg=="},
 	 "? ;done tim"},
-	{"PLAIN for another", SASL_PLAIN, true, {"b3RoZXIAdGltAHB3"}, "done tim"},
+	{"PLAIN for another",
+	 SASL_PLAIN,
+	 true,
+	 {"b3RoZXIAdGltAHB3"},
+	 "done tim for another"},
+	{"PLAIN for oneself", SASL_PLAIN, true, {"dGltAHRpbQBwdw=="}, "done tim"},
 	{"PLAIN in UTF-8", SASL_PLAIN, true, {"AHTDpG0AcHc="}, "done t\xc3\xa4m"},
 	{"PLAIN, a password that is no UTF-8",
 	 SASL_PLAIN,
@@ -202,7 +207,8 @@ describe(const struct sasl_credentials *credentials, enum sasl_result result,
 		break;
 	case SASL_COMPLETE:
 		name = sasl_credentials_name(credentials);
-		snprintf(text, TEXT_MAX - end, "done %.*s", SPAN_ARGS(name));
+		snprintf(text, TEXT_MAX - end, "done %.*s%s", SPAN_ARGS(name),
+			 credentials->acts_for_another ? " for another" : "");
 		break;
 	case SASL_MALFORMED:
 		snprintf(text, TEXT_MAX - end, "bad");
