@@ -1,46 +1,26 @@
 #include "smtp/secret.h"
 
-#include <sys/mman.h>
-
-/* Mappings are whole pages; where pages are larger, the kernel rounds up. */
-#define GRAIN 4096
+#include "base/vault.h"
 
 void
 secret_clear(struct secret *secret)
 {
-	if (secret->pages) {
-		explicit_bzero(secret->pages, secret->capacity);
-		munmap(secret->pages, secret->capacity);
-	}
+	vault_put(secret->bytes, secret->capacity);
 	*secret = (struct secret){0};
-}
-
-/* NULL: out of memory. */
-static char *
-map_pages(size_t size)
-{
-	char *pages = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (pages == MAP_FAILED)
-		return NULL;
-	/* RLIMIT_MEMLOCK is small, and a session without a lock is better than none. */
-	(void)mlock(pages, size);
-	(void)madvise(pages, size, MADV_DONTDUMP);
-	return pages;
 }
 
 static enum status
 grow(struct secret *secret, size_t length)
 {
 	struct secret larger = {.length = secret->length};
+	size_t capacity = length;
 
-	larger.capacity = (uint32_t)((length + GRAIN - 1) / GRAIN * GRAIN);
-	larger.pages = map_pages(larger.capacity);
-	if (!larger.pages)
+	larger.bytes = vault_take(&capacity);
+	if (!larger.bytes)
 		return STATUS_NO_MEMORY;
+	larger.capacity = (uint32_t)capacity;
 	if (secret->length)
-		memcpy(larger.pages, secret->pages, secret->length);
+		memcpy(larger.bytes, secret->bytes, secret->length);
 	secret_clear(secret);
 	*secret = larger;
 	return STATUS_OK;
@@ -57,7 +37,7 @@ secret_reserve(struct secret *secret, size_t count, char **room)
 	if (length > secret->capacity)
 		status = grow(secret, length);
 	if (status == STATUS_OK)
-		*room = secret->pages + secret->length;
+		*room = secret->bytes + secret->length;
 	return status;
 }
 

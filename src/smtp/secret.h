@@ -1,10 +1,9 @@
 /*
- * secret: bytes that nobody may find later: on pages of their own, locked into memory
- * and kept out of core dumps where the system allows it, and wiped before the pages are
- * given back. What the bytes came through (sockets, buffers) is not wiped by this.
+ * secret: bytes that nobody may find later: they are kept in the vault. What they came
+ * through (sockets, buffers) is not wiped by this.
  *
  * A zeroed struct is an empty secret and holds no memory.
- * Owner: the struct it is embedded in. Thread: owner. Maps whole pages as it grows.
+ * Owner: the struct it is embedded in. Thread: owner. Takes from the vault as it grows.
  */
 #ifndef EVENPOST_SMTP_SECRET_H
 #define EVENPOST_SMTP_SECRET_H
@@ -17,7 +16,7 @@
 #define SECRET_MAX 65536 /* bytes */
 
 struct secret {
-	char *pages;
+	char *bytes; /* of the vault; NULL: none */
 	uint32_t length;
 	uint32_t capacity;
 };
@@ -26,7 +25,7 @@ struct secret {
 static inline struct span
 secret_span(const struct secret *secret)
 {
-	return span_of(secret->pages, secret->length);
+	return span_of(secret->bytes, secret->length);
 }
 
 /*
@@ -38,7 +37,7 @@ MUST_CHECK enum status secret_reserve(struct secret *secret, size_t count, char 
 /* All or nothing. STATUS_FULL over SECRET_MAX, STATUS_NO_MEMORY. */
 MUST_CHECK enum status secret_append(struct secret *secret, struct span bytes);
 
-/* Wipes all of its pages and gives them back. */
+/* Wipes all of it and gives it back. */
 void secret_clear(struct secret *secret);
 
 #endif

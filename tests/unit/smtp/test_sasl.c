@@ -251,7 +251,7 @@ test_exchange(void **state)
 	assert_int_equal(complete, credentials.complete);
 	assert_string_equal(text, row->wanted);
 	sasl_credentials_clear(&credentials);
-	assert_null(credentials.text.pages);
+	assert_null(credentials.text.bytes);
 }
 
 /* What a server hears in all: the initial response in brackets, a line for each 334. */
@@ -339,7 +339,7 @@ test_making(void **state)
 		assert_true(
 			span_equals(sasl_credentials_name(&credentials), row->user));
 	} else {
-		assert_null(credentials.text.pages);
+		assert_null(credentials.text.bytes);
 	}
 	assert_string_equal(text, row->wanted);
 	sasl_credentials_clear(&credentials);

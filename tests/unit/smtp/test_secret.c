@@ -47,7 +47,7 @@ test_nothing_takes_no_memory(void **state)
 
 	(void)state;
 	secret_clear(&secret);
-	assert_null(secret.pages);
+	assert_null(secret.bytes);
 }
 
 static void
