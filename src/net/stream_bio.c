@@ -3,8 +3,8 @@
  * with a system call for each question that the loop has answered already. This one
  * goes by what the loop has said, and takes records whole: what the kernel does not
  * take of a record waits in stream->tls->unsent, so that OpenSSL need not be told the
- * same bytes twice, and its buffer is free again. What the peer does not wait for stays
- * there, too, and goes with what is said next.
+ * same bytes twice, and its buffer is free again. A ticket stays there, too, and goes
+ * with what is said next.
  */
 #include "net/stream_internal.h"
 
@@ -12,7 +12,6 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
-#include <sys/socket.h>
 
 /* OpenSSL's return values. */
 enum { BIO_FAILED = 0, BIO_OK = 1 };
@@ -56,22 +55,15 @@ bio_read(BIO *bio, char *room, size_t size, size_t *count)
 	}
 }
 
-/* Bytes that may be held: a ticket, or a reply or two. */
-#define HELD_MAX 4096
-
 /*
- * Whether the peer needs these bytes only with those that follow, so that they can be
- * one segment: what stands before the end; and a ticket behind a handshake, since the
- * next word is its owner's or the one that answers it.
+ * A ticket behind a handshake: nobody waits for it, and the next word is its owner's or
+ * the one that answers the client. They can be one segment.
  */
 static bool
-may_hold(const struct stream_tls *tls, size_t size)
+may_hold(const struct stream_tls *tls)
 {
-	bool more = tls->send_flags & MSG_MORE ||
-		    SSL_get_state(tls->openssl) == TLS_ST_SW_SESSION_TICKET;
-
-	return more && (tls->held || buffer_is_empty(&tls->unsent)) &&
-	       buffer_length(&tls->unsent) + size <= HELD_MAX;
+	return SSL_get_state(tls->openssl) == TLS_ST_SW_SESSION_TICKET &&
+	       (tls->held || buffer_is_empty(&tls->unsent));
 }
 
 /* What the kernel takes, which is nothing while earlier bytes wait. */
@@ -111,7 +103,7 @@ bio_write(BIO *bio, const char *bytes, size_t size, size_t *count)
 	struct stream *stream = BIO_get_data(bio);
 	struct stream_tls *tls = stream->tls;
 	struct span rest = span_of(bytes, size);
-	bool hold = may_hold(tls, size);
+	bool hold = may_hold(tls);
 	size_t sent = 0;
 
 	BIO_clear_retry_flags(bio);
@@ -123,7 +115,7 @@ bio_write(BIO *bio, const char *bytes, size_t size, size_t *count)
 	if (hold)
 		tls->held = true;
 	else if (tls->held)
-		return stream_tls_release(stream) ? BIO_OK : BIO_FAILED;
+		return stream_tls_send_held(stream) ? BIO_OK : BIO_FAILED;
 	return BIO_OK;
 }
 

@@ -57,8 +57,8 @@ enum status stream_tls_write(struct stream *stream, const struct iovec *vectors,
 /* Sends what is unsent as far as the kernel takes it, where that is what it waits for.
  */
 void stream_tls_flush(struct stream *stream);
-/* The same for what is held. False: the connection is lost. */
-bool stream_tls_release(struct stream *stream);
+/* The same for what is held until now. False: the connection is lost. */
+bool stream_tls_send_held(struct stream *stream);
 void stream_tls_shutdown(struct stream *stream);
 /* Says good-bye if that is possible at once. */
 void stream_tls_close(struct stream *stream);

@@ -522,7 +522,7 @@ stream_tls_flush(struct stream *stream)
 }
 
 bool
-stream_tls_release(struct stream *stream)
+stream_tls_send_held(struct stream *stream)
 {
 	struct stream_tls *tls = stream->tls;
 
@@ -552,7 +552,7 @@ stream_tls_shutdown(struct stream *stream)
 	tls->send_flags = MSG_MORE; /* one segment with the socket's end */
 	say_end(tls);
 	if (tls->held)
-		stream_tls_release(stream);
+		stream_tls_send_held(stream);
 	tls->ending = !buffer_is_empty(&tls->unsent);
 	if (!tls->ending)
 		shutdown(stream->source.fd, SHUT_WR);
@@ -568,8 +568,6 @@ stream_tls_close(struct stream *stream)
 	/* in the middle of a record nothing can be said */
 	if ((tls->held || buffer_is_empty(&tls->unsent)) && stream_is_writable(stream))
 		say_end(tls);
-	if (tls->held)
-		stream_tls_release(stream);
 	stream_tls_drop(stream);
 }
 
