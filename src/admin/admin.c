@@ -180,7 +180,7 @@ listen_at(struct admin *admin, struct loop *loop, const struct endpoint *address
 {
 	char text[ENDPOINT_TEXT_MAX];
 	int fd = -1;
-	enum status status = http_bind(address, &fd);
+	enum status status = listener_bind(address, &fd);
 
 	if (status == STATUS_OK)
 		status = http_open(&admin->http, loop, fd, routes, &admin->view,

@@ -289,37 +289,6 @@ on_accepted(struct listener *listener, int fd, const struct endpoint *peer)
 
 /* ---- life ---- */
 
-static int
-socket_listen(int fd, const struct endpoint *address)
-{
-	const int on = 1;
-
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (endpoint_family(address) == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	if (bind(fd, &address->address.any, address->length) < 0)
-		return -1;
-	return listen(fd, SOMAXCONN);
-}
-
-enum status
-http_bind(const struct endpoint *address, int *fd)
-{
-	int made = socket(endpoint_family(address),
-			  SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int cause;
-
-	if (made >= 0 && socket_listen(made, address) == 0) {
-		*fd = made;
-		return STATUS_OK;
-	}
-	cause = errno;
-	if (made >= 0)
-		close(made);
-	errno = cause;
-	return cause == EACCES || cause == EPERM ? STATUS_DENIED : STATUS_SYSTEM;
-}
-
 static enum status
 watch_daemon(struct http *http)
 {

@@ -59,9 +59,6 @@ struct http {
 	const struct token *token;
 };
 
-/* Binds and listens. Unlike listener_bind(): nobody else can bind the same address. */
-MUST_CHECK enum status http_bind(const struct endpoint *address, int *fd);
-
 /*
  * Answers on fd, which is its own from now on. routes, subject and token must outlive
  * it. STATUS_NO_MEMORY, STATUS_SYSTEM.

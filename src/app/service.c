@@ -163,8 +163,10 @@ log_refusal(const struct listener_snapshot *listener, const struct endpoint *add
 static enum status
 open_socket(const struct endpoint *address, int first, int *fd)
 {
-	if (first < 0 || endpoint_family(address) != AF_UNIX)
+	if (first < 0)
 		return listener_bind(address, fd);
+	if (endpoint_family(address) != AF_UNIX)
+		return listener_join(address, fd);
 	*fd = fcntl(first, F_DUPFD_CLOEXEC, 0);
 	return *fd < 0 ? STATUS_SYSTEM : STATUS_OK;
 }

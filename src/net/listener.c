@@ -23,10 +23,18 @@ socket_open(int family)
 	if (fd < 0 || family == AF_UNIX)
 		return fd;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	if (family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	return fd;
+}
+
+/* From now on others of our user can bind the same address. */
+static void
+socket_share(int fd)
+{
+	const int on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 }
 
 /* A socket in the file system that refuses: its listener is gone. */
@@ -62,22 +70,43 @@ socket_bind(int fd, const struct endpoint *address)
 	return bind(fd, &address->address.any, address->length);
 }
 
-enum status
-listener_bind(const struct endpoint *address, int *fd)
+/* Closes it on failure. */
+static enum status
+socket_listen(int made, const struct endpoint *address, int *fd)
 {
-	int made = socket_open(endpoint_family(address));
+	int cause;
 
-	if (made >= 0 && socket_bind(made, address) == 0 &&
-	    listen(made, SOMAXCONN) == 0) {
-		*fd = made;
-		return STATUS_OK;
+	if (made >= 0 && socket_bind(made, address) == 0) {
+		socket_share(made);
+		if (listen(made, SOMAXCONN) == 0) {
+			*fd = made;
+			return STATUS_OK;
+		}
 	}
-
-	int cause = errno;
+	cause = errno;
 	if (made >= 0)
 		close(made);
 	errno = cause;
 	return cause == EACCES || cause == EPERM ? STATUS_DENIED : STATUS_SYSTEM;
+}
+
+enum status
+listener_bind(const struct endpoint *address, int *fd)
+{
+	/* shared behind bind() alone: another program that has the port is an error */
+	return socket_listen(socket_open(endpoint_family(address)), address, fd);
+}
+
+enum status
+listener_join(const struct endpoint *address, int *fd)
+{
+	int made;
+
+	assert(endpoint_family(address) != AF_UNIX);
+	made = socket_open(endpoint_family(address));
+	if (made >= 0)
+		socket_share(made);
+	return socket_listen(made, address, fd);
 }
 
 /* Anything that costs a descriptor, also when the whole system is short of them. */

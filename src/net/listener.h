@@ -33,11 +33,15 @@ struct listener {
 };
 
 /*
- * Makes the socket: SO_REUSEADDR, SO_REUSEPORT, IPV6_V6ONLY, bound and listening. *fd
- * on success. STATUS_SYSTEM with errno, STATUS_DENIED. A UNIX path that no one listens
- * on is replaced. Port 0 binds a free one: later sockets for it must use the real port.
+ * Makes the first socket of an address, where nobody listens yet: SO_REUSEADDR,
+ * IPV6_V6ONLY, bound and listening. *fd on success. STATUS_SYSTEM with errno,
+ * STATUS_DENIED. A UNIX path that no one listens on is replaced. Port 0 binds a free
+ * one: later sockets for it must use the real port.
  */
 MUST_CHECK enum status listener_bind(const struct endpoint *address, int *fd);
+
+/* Another one, beside it (SO_REUSEPORT); not of a UNIX path. Statuses likewise. */
+MUST_CHECK enum status listener_join(const struct endpoint *address, int *fd);
 
 /* Takes the fd over. farewell: for example "421 4.3.2 …\r\n", borrowed for its life. */
 MUST_CHECK enum status

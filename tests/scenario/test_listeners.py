@@ -6,7 +6,7 @@ import pytest
 
 from harness.evenpost import Evenpost, configure_pool
 from harness.raw_client import RawClient, send_one
-from harness.waiting import free_port
+from harness.waiting import LIMIT, free_port
 
 
 def has_ipv6():
@@ -44,6 +44,18 @@ def test_each_listener_has_its_pool(scratch, scripted_servers):
     (message, *_) = evenpost.wait_event("message", count=3)
     assert (message["listener"], message["pool"]) == ("outbound", "bulk")
     evenpost.stop()
+
+
+def test_a_port_that_another_evenpost_has(scratch, scripted_servers):
+    """A second one is refused, and takes none of the first one's clients."""
+    (server,) = scripted_servers(1)
+    pools = {"hubs": configure_pool({"one": server.address})}
+    first = Evenpost(scratch, pools).start()
+    listeners = {"inbound": {"bind": f"127.0.0.1:{first.port}"}}
+    second = Evenpost(scratch, pools, listeners, name="second").start(ready=False)
+    assert second.program.process.wait(LIMIT) == 71
+    assert f"127.0.0.1:{first.port}: Address already in use" in second.program.log()
+    first.stop()
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="the machine has no IPv6")

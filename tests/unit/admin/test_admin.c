@@ -341,7 +341,7 @@ test_busy_address(void **state)
 
 	(void)state;
 	stage_open(&stage, scene_text);
-	assert_int_equal(http_bind(admin_address(stage.admin), &fd), STATUS_SYSTEM);
+	assert_int_equal(listener_bind(admin_address(stage.admin), &fd), STATUS_SYSTEM);
 	assert_int_equal(errno, EADDRINUSE);
 	stage_close(&stage);
 }

@@ -183,8 +183,20 @@ a_second_socket_takes_the_same_port(void **state)
 	(void)state;
 	listen_at("127.0.0.1:0");
 	assert_true(endpoint_port(&listener.address) > 0);
-	assert_int_equal(listener_bind(&listener.address, &fd), STATUS_OK);
+	assert_int_equal(listener_join(&listener.address, &fd), STATUS_OK);
 	close(fd);
+}
+
+/* Another program, though of the same user. */
+static void
+a_port_that_another_has_is_refused(void **state)
+{
+	int fd;
+
+	(void)state;
+	listen_at("127.0.0.1:0");
+	assert_int_equal(listener_bind(&listener.address, &fd), STATUS_SYSTEM);
+	assert_int_equal(errno, EADDRINUSE);
 }
 
 static void
@@ -361,6 +373,7 @@ main(void)
 	struct CMUnitTest each[ROW_COUNT];
 	const struct CMUnitTest tests[] = {
 		TEST(a_second_socket_takes_the_same_port),
+		TEST(a_port_that_another_has_is_refused),
 		TEST(a_flood_is_taken_in_batches),
 		TEST(accepted_may_close_the_listener),
 		TEST(without_descriptors_it_says_farewell_and_pauses),
