@@ -356,7 +356,7 @@ def _tunnel(name, title, load, aim=None, **more):
 
 
 # Few clients where each sends many messages: each of them keeps a connection to each
-# server, and with more than reuse.max-idle of them (16) most would be made anew.
+# server, and no more than reuse.max-idle of them (16) are kept for long.
 _TOLD_LOADS = (
     ("single", "1 KB, one message a connection (c = 50)", "-c 50 -m 1 -s 1k"),
     ("hundred", "1 KB, 100 messages a connection (c = 10)", "-c 10 -m 100 -s 1k"),

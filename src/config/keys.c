@@ -342,7 +342,7 @@ const struct key keys[] = {
 	{SECTION_REUSE, "idle", VALUE_DURATION, .fallback = "30s", .most = DAY,
 	 .help = "How long an idle connection is kept."},
 	{SECTION_REUSE, "max-idle", VALUE_NUMBER, .fallback = "16", .most = 100000,
-	 .help = "Most idle connections to one server."},
+	 .help = "Most idle connections to one server; more of them for a second."},
 	{SECTION_REUSE, "max-messages", VALUE_NUMBER, .fallback = "100",
 	 .least = 1, .most = 1000000, .help = "Messages over one connection."},
 

@@ -9,6 +9,12 @@ enum {
 	 * before another worker has its place: a new one costs commands and time.
 	 */
 	TURN_MESSAGES = 8,
+	/*
+	 * Milliseconds for which more connections than max-idle are kept: where many
+	 * clients send at once they are not idle, but between two messages, and each
+	 * would be made anew for the next one.
+	 */
+	SURPLUS_IDLE = 1000,
 };
 
 bool
@@ -196,16 +202,16 @@ reuse_forget(struct reuse *reuse, struct upstream *upstream)
 	reuse->idle_count--;
 }
 
-static uint32_t
-count_idle(const struct reuse *reuse, const struct server *server)
+static bool
+has_idle(const struct reuse *reuse, const struct server *server, uint32_t count)
 {
-	uint32_t count = 0;
-
 	LIST_EACH (&reuse->idle, at) {
+		if (count == 0)
+			break;
 		if (CONTAINER_OF(at, struct upstream, link)->server == server)
-			count++;
+			count--;
 	}
-	return count;
+	return count == 0;
 }
 
 /* This worker's part of max-idle; at least one. */
@@ -216,6 +222,17 @@ idle_allowance(const struct reuse *reuse, const struct pool_snapshot *pool)
 	uint32_t part = pool->reuse.max_idle / workers;
 
 	return pool->reuse.max_idle && part == 0 ? 1 : part;
+}
+
+/* Milliseconds for which it may be idle. */
+static int64_t
+idle_time(const struct reuse *reuse, const struct upstream *upstream)
+{
+	const struct pool_snapshot *pool = upstream->pool;
+	bool surplus = has_idle(reuse, upstream->server, idle_allowance(reuse, pool));
+
+	return surplus && pool->reuse.idle > SURPLUS_IDLE ? SURPLUS_IDLE
+							  : pool->reuse.idle;
 }
 
 /* Whether it goes, so that another worker can have its place. */
@@ -259,14 +276,13 @@ reuse_put(struct reuse *reuse, struct upstream *upstream)
 	if (reuse->worker->stopping || is_nobodys_use(upstream) ||
 	    (pool->reuse.max_messages &&
 	     upstream->messages >= pool->reuse.max_messages) ||
-	    count_idle(reuse, upstream->server) >= idle_allowance(reuse, pool) ||
-	    is_given_away(reuse, upstream)) {
+	    pool->reuse.max_idle == 0 || is_given_away(reuse, upstream)) {
 		upstream_quit(upstream);
 		return;
 	}
 	upstream->state = UPSTREAM_IDLE;
 	upstream->reused = true;
-	upstream_await(upstream, pool->reuse.idle);
+	upstream_await(upstream, idle_time(reuse, upstream));
 	list_prepend(&reuse->idle, &upstream->link);
 	reuse->idle_count++;
 	reuse_place_freed(reuse, pool->pool);

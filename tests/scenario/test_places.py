@@ -10,6 +10,7 @@ import pytest
 from harness.evenpost import Evenpost, configure_pool, configured
 from harness.raw_client import RawClient
 from harness.scripted_server import Wait
+from harness.waiting import wait_until
 
 _MESSAGE = ("MAIL FROM:<ann@a.example>", "RCPT TO:<bob@b.example>", "DATA")
 
@@ -46,6 +47,37 @@ def test_waiting_does_not_spin(evenpost_before, scripted_servers):
     clients[0].expect("250 2.0.0 at last")
     for client in clients:
         client.close()
+
+
+def test_between_two_messages_is_not_idle(evenpost_before, scripted_servers):
+    """max-idle: more of them stay for a moment, and are used; then they go."""
+    (server,) = scripted_servers(1)
+    evenpost = evenpost_before(
+        server,
+        pool={"reuse": {"max-idle": 1}, "health": {"probe": "none"}},
+        workers=1,
+    )
+
+    def send_two_at_once():
+        """How many connections that took anew."""
+        before = len(server.connections)
+        with RawClient(evenpost.port) as first, RawClient(evenpost.port) as second:
+            for client in (first, second):
+                client.hello()
+                for command in _MESSAGE:
+                    client.command(command)
+            for client in (first, second):
+                client.send(b"a\r\n.\r\n")
+                client.expect(250)
+        return len(server.connections) - before
+
+    assert send_two_at_once() == 2
+    # again, where the machine takes longer than the moment
+    wait_until(lambda: send_two_at_once() == 0, "two that are used again")
+    server.wait_for(lambda s: sum(not c.closed for c in s.connections) == 1, "the end")
+    (left,) = [c for c in server.connections if not c.closed]
+    assert "QUIT" not in left.commands
+    assert all(c.commands[-1] == "QUIT" for c in server.connections if c.closed)
 
 
 @pytest.mark.threads
