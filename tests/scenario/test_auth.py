@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from harness.evenpost import configured
+from harness.evenpost import PROBED_ONCE, configured
 from harness.pki import Authority, server_context
 from harness.raw_client import RawClient
 from harness.scratch import make_scratch, remove_scratch
@@ -585,7 +585,10 @@ def test_server_that_takes_the_login_is_away(evenpost_before, checking_servers):
     """That passes: the session stays, and the other server does not hear it again."""
     first, second = checking_servers(2)
     evenpost = evenpost_before(
-        first, second, listener=_CLEAR, pool={"reuse": {"max-messages": 1}}
+        first,
+        second,
+        listener=_CLEAR,
+        pool={"reuse": {"max-messages": 1}, "health": PROBED_ONCE},
     )
     with RawClient(evenpost.port) as client:
         client.hello()
