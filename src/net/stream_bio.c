@@ -55,14 +55,19 @@ bio_read(BIO *bio, char *room, size_t size, size_t *count)
 	}
 }
 
+/* Bytes of a ticket that is held. It has the client's certificate, which may be larger
+   than all that may be unsent. */
+#define HELD_MAX 4096
+
 /*
  * A ticket behind a handshake: nobody waits for it, and the next word is its owner's or
  * the one that answers the client. They can be one segment.
  */
 static bool
-may_hold(const struct stream_tls *tls)
+may_hold(const struct stream_tls *tls, size_t size)
 {
-	return SSL_get_state(tls->openssl) == TLS_ST_SW_SESSION_TICKET &&
+	return buffer_length(&tls->unsent) + size <= HELD_MAX &&
+	       SSL_get_state(tls->openssl) == TLS_ST_SW_SESSION_TICKET &&
 	       (tls->held || buffer_is_empty(&tls->unsent));
 }
 
@@ -103,7 +108,7 @@ bio_write(BIO *bio, const char *bytes, size_t size, size_t *count)
 	struct stream *stream = BIO_get_data(bio);
 	struct stream_tls *tls = stream->tls;
 	struct span rest = span_of(bytes, size);
-	bool hold = may_hold(tls);
+	bool hold = may_hold(tls, size);
 	size_t sent = 0;
 
 	BIO_clear_retry_flags(bio);
