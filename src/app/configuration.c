@@ -88,13 +88,6 @@ advise_readers(const struct section *root, const struct named_files *files,
 
 /* ---- the token ---- */
 
-static bool
-has_http(const struct section *admin)
-{
-	return section_setting(admin, "http")->broken ||
-	       !section_says(admin, "http", "off");
-}
-
 /* It is read once, at the start. */
 static enum status
 check_token(const struct section *root, struct arena *arena, struct report *report)
@@ -105,7 +98,8 @@ check_token(const struct section *root, struct arena *arena, struct report *repo
 	struct token token;
 	enum status status;
 
-	if (!setting->given || !setting->count || !has_http(admin))
+	if (!setting->given || !setting->count ||
+	    !section_may_differ(admin, "http", "off"))
 		return STATUS_OK;
 	name.place = setting->values[0].place;
 	name.path = arena_string(arena, setting->values[0].text);

@@ -14,8 +14,7 @@ bool
 clients_may_have_tls(const struct section *root)
 {
 	SECTION_EACH (root, "listeners", listener)
-		if (section_setting(listener, "tls")->broken ||
-		    !section_says(listener, "tls", "off"))
+		if (section_may_differ(listener, "tls", "off"))
 			return true;
 	return !section_child(root, "listeners");
 }

@@ -48,13 +48,6 @@ add(struct collector *collector, struct named_file file)
 		collector->files->at[collector->files->count++] = file;
 }
 
-static bool
-says_other_than(const struct section *section, const char *key, const char *text)
-{
-	return section_setting(section, key)->broken ||
-	       !section_says(section, key, text);
-}
-
 static void
 collect_clients(struct collector *collector, const struct section *tls)
 {
@@ -76,8 +69,8 @@ collect_listener(struct collector *collector, const struct section *listener)
 {
 	const struct section *clients = section_child(listener, "client-certificates");
 
-	if (says_other_than(listener, "tls", "off") &&
-	    says_other_than(clients, "verify", "off"))
+	if (section_may_differ(listener, "tls", "off") &&
+	    section_may_differ(clients, "verify", "off"))
 		add(collector, (struct named_file){
 				       .kind = NAMED_CLIENTS_CA,
 				       .index = listener->index,
@@ -107,7 +100,7 @@ collect_pool(struct collector *collector, const struct section *pool)
 				       .index = pool->index,
 				       .file = name_of(collector, pool, "tls-ca"),
 			       });
-	if (says_other_than(pool, "tls", "off"))
+	if (section_may_differ(pool, "tls", "off"))
 		add(collector,
 		    (struct named_file){
 			    .kind = NAMED_SERVERS_PAIR,

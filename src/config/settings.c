@@ -38,6 +38,13 @@ section_says(const struct section *section, const char *key, const char *text)
 }
 
 bool
+section_may_differ(const struct section *section, const char *key, const char *text)
+{
+	return section_setting(section, key)->broken ||
+	       !section_says(section, key, text);
+}
+
+bool
 section_gives(const struct section *section, const char *key)
 {
 	return section_setting(section, key)->given;

@@ -46,6 +46,9 @@ struct span section_text(const struct section *section, const char *key);
 uint64_t section_number(const struct section *section, const char *key);
 /* Whether the first value is this text. */
 bool section_says(const struct section *section, const char *key, const char *text);
+/* Whether it is another; or could be, since what is given could not be read. */
+bool
+section_may_differ(const struct section *section, const char *key, const char *text);
 bool section_gives(const struct section *section, const char *key);
 /* The first section of a key, or NULL. */
 struct section *section_child(const struct section *section, const char *key);
