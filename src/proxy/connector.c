@@ -1,5 +1,6 @@
 #include "proxy/connector.h"
 
+#include "config/first_words.h"
 #include "net/transparent.h"
 #include "proxy/tally.h"
 
@@ -181,4 +182,27 @@ connector_print_preamble(const struct pool_snapshot *pool, const struct stream *
 	if (pool->identity == IDENTITY_PROXY_V2)
 		return proxy_header_print_v2(origin, false, room);
 	return proxy_header_print_v1(&origin->client, &origin->destination, room);
+}
+
+const char *
+connector_heard_clear(const struct pool_snapshot *pool, struct server *server,
+		      const struct stream *stream)
+{
+	struct endpoint own;
+
+	stream_local(stream, &own);
+	return first_words_in_clear(pool->tls, server, &own,
+				    stream_tls_first_octets(stream));
+}
+
+const char *
+connector_heard_tls(const struct pool_snapshot *pool, struct server *server,
+		    const struct stream *stream, struct span said)
+{
+	struct endpoint own;
+
+	if (stream_is_tls(stream))
+		return NULL;
+	stream_local(stream, &own);
+	return first_words_in_tls(pool->tls, server, &own, said);
 }

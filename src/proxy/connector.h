@@ -48,4 +48,15 @@ size_t
 connector_print_preamble(const struct pool_snapshot *pool, const struct stream *stream,
 			 struct smtp_origin *origin, char room[PROXY_HEADER_PRINT_MAX]);
 
+/*
+ * What the server has said before anything else, where that is certainly not what the
+ * pool's tls expects: a fault of its set-up has been noted, and these are a few words
+ * for it. NULL: nothing of that kind. In clear: where a handshake has failed. In TLS:
+ * said is no greeting, or not yet.
+ */
+const char *connector_heard_clear(const struct pool_snapshot *pool,
+				  struct server *server, const struct stream *stream);
+const char *connector_heard_tls(const struct pool_snapshot *pool, struct server *server,
+				const struct stream *stream, struct span said);
+
 #endif

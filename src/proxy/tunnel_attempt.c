@@ -90,13 +90,8 @@ fail(struct tunnel *tunnel, enum server_failure failure, const char *why)
 static const char *
 note_tls(const struct tunnel *tunnel)
 {
-	struct endpoint own;
-
-	if (stream_is_tls(&tunnel->server_stream))
-		return NULL;
-	stream_local(&tunnel->server_stream, &own);
-	return first_words_in_tls(tunnel->pool->tls, tunnel->server, &own,
-				  buffer_span(&tunnel->down.held));
+	return connector_heard_tls(tunnel->pool, tunnel->server, &tunnel->server_stream,
+				   buffer_span(&tunnel->down.held));
 }
 
 static void
@@ -289,21 +284,12 @@ await_greeting(struct tunnel *tunnel)
 
 /* ---- TLS towards the server ---- */
 
-static const char *
-note_clear(const struct tunnel *tunnel)
-{
-	struct endpoint own;
-
-	stream_local(&tunnel->server_stream, &own);
-	return first_words_in_clear(tunnel->pool->tls, tunnel->server, &own,
-				    stream_tls_first_octets(&tunnel->server_stream));
-}
-
 static void
 fail_handshake(struct tunnel *tunnel)
 {
 	const char *verdict = stream_tls_verdict(&tunnel->server_stream);
-	const char *words = note_clear(tunnel);
+	const char *words = connector_heard_clear(tunnel->pool, tunnel->server,
+						  &tunnel->server_stream);
 	char why[256];
 
 	snprintf(why, sizeof(why), "TLS: %s",

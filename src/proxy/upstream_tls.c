@@ -5,8 +5,8 @@
  */
 #include "proxy/upstream_internal.h"
 
-#include "config/first_words.h"
 #include "config/setup.h"
+#include "proxy/connector.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -116,27 +116,15 @@ upstream_spoke_before_tls(struct upstream *upstream)
 bool
 upstream_fails_for_tls(struct upstream *upstream, struct span said)
 {
-	struct endpoint own;
 	const char *why;
 
-	if (upstream->state != UPSTREAM_GREETING || stream_is_tls(&upstream->stream))
+	if (upstream->state != UPSTREAM_GREETING)
 		return false;
-	stream_local(&upstream->stream, &own);
-	why = first_words_in_tls(upstream->pool->tls, upstream->server, &own, said);
+	why = connector_heard_tls(upstream->pool, upstream->server, &upstream->stream,
+				  said);
 	if (why)
 		upstream_fail(upstream, SERVER_FAILURE_GREETING, why);
 	return why != NULL;
-}
-
-/* The same the other way round, where a handshake has failed. */
-static const char *
-note_clear(const struct upstream *upstream)
-{
-	struct endpoint own;
-
-	stream_local(&upstream->stream, &own);
-	return first_words_in_clear(upstream->pool->tls, upstream->server, &own,
-				    stream_tls_first_octets(&upstream->stream));
 }
 
 static bool
@@ -160,7 +148,8 @@ static void
 take_failure(struct upstream *upstream)
 {
 	const char *verdict = stream_tls_verdict(&upstream->stream);
-	const char *words = note_clear(upstream);
+	const char *words = connector_heard_clear(upstream->pool, upstream->server,
+						  &upstream->stream);
 	char why[UPSTREAM_WHY_MAX];
 
 	snprintf(why, sizeof(why), "TLS: %s",
