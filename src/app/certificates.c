@@ -2,6 +2,7 @@
 
 #include "config/report.h"
 #include "net/loop.h"
+#include "net/tls_facts.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -189,13 +190,13 @@ static void
 tell_change(const struct certificates *certificates)
 {
 	const struct tls_material *material = tls_set_material(certificates->set);
-	char day[TLS_HOLDINGS_DAY_MAX];
+	char day[TLS_DAY_MAX];
 	struct log_line line;
 
 	log_begin(&line, LOG_INFO, "tls");
 	log_number(&line, "certificates", material ? tls_material_count(material) : 0);
 	log_string(&line, "expires",
-		   material ? tls_holdings_print_day(first_end(material), day) : NULL);
+		   material ? tls_day_print(first_end(material), day) : NULL);
 	log_string(&line, "why", "certificates and passwords taken over");
 	log_end(&line);
 }

@@ -2,9 +2,9 @@
 
 #include "balance/pool.h"
 #include "base/log.h"
+#include "net/tls_facts.h"
 
 #include <stdio.h>
-#include <time.h>
 
 /* Fewer days than that: somebody should hear of it. */
 static const int limits[] = {14, 7, 3, 1, 0};
@@ -31,21 +31,17 @@ certificate_remark(const struct probe_certificate *certificate, int64_t at,
 {
 	int64_t days = probe_certificate_days(certificate, at);
 	bool early = days >= 0 && !has_begun(certificate, at);
-	time_t seconds = early ? certificate->begins : certificate->ends;
-	struct tm parts;
-	char day[16];
+	char day[TLS_DAY_MAX];
 
 	text[0] = 0;
 	if (!early && count_passed(days) == 0)
 		return false;
-	gmtime_r(&seconds, &parts);
-	strftime(day, sizeof(day), "%Y-%m-%d", &parts);
 	snprintf(text, CERTIFICATE_REMARK_MAX, "%s, signed by %s, %s %s",
 		 certificate->subject, certificate->issuer,
 		 early      ? "is not valid before"
 		 : days < 0 ? "ended on"
 			    : "ends on",
-		 day);
+		 tls_day_print(early ? certificate->begins : certificate->ends, day));
 	return true;
 }
 

@@ -96,3 +96,15 @@ tls_facts_read(struct tls_facts *facts, SSL *session)
 		certificate_read(facts, certificate);
 	ERR_clear_error();
 }
+
+const char *
+tls_day_print(int64_t when, char day[TLS_DAY_MAX])
+{
+	struct tm broken_down;
+	time_t seconds = when;
+
+	if (!gmtime_r(&seconds, &broken_down) ||
+	    !strftime(day, TLS_DAY_MAX, "%Y-%m-%d", &broken_down))
+		snprintf(day, TLS_DAY_MAX, "an unknown day");
+	return day;
+}

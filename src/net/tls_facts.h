@@ -45,4 +45,8 @@ void tls_facts_read(struct tls_facts *facts, struct ssl_st *session);
 int64_t tls_certificate_begin(const struct x509_st *certificate);
 int64_t tls_certificate_end(const struct x509_st *certificate);
 
+/* "2026-11-23", in UTC. when: seconds since 1970. Returns day. */
+#define TLS_DAY_MAX 32
+const char *tls_day_print(int64_t when, char day[TLS_DAY_MAX]);
+
 #endif

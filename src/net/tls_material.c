@@ -180,11 +180,9 @@ load(struct tls_material **material, struct tls_pair **pairs,
 		return status;
 	status = tls_material_make(material, pairs, count, &clash);
 	if (status == STATUS_INVALID)
-		return tls_fault_set(
-			fault, status,
-			"%s: %s has the same names and the same kind of key",
-			files[clash.pair].certificate,
-			files[clash.earlier].certificate);
+		return tls_fault_set(fault, status, TLS_CLASH_FAULT,
+				     files[clash.pair].certificate,
+				     files[clash.earlier].certificate);
 	return status == STATUS_OK ? status
 				   : tls_fault_set(fault, status, "out of memory");
 }

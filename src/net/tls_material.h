@@ -19,6 +19,8 @@ struct tls_material;
 struct tls_clash {
 	size_t pair, earlier;
 };
+/* What is wrong, of the files of the two certificates. */
+#define TLS_CLASH_FAULT "%s: %s has the same names and the same kind of key"
 
 /* count: at least 1. References are taken. STATUS_INVALID: a clash; STATUS_NO_MEMORY.
  */

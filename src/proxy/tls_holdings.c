@@ -1,7 +1,8 @@
 #include "proxy/tls_holdings.h"
 
+#include "net/tls_facts.h"
+
 #include <stdlib.h>
-#include <time.h>
 
 #define DAY INT64_C(86400)
 
@@ -186,8 +187,7 @@ refuse_clash(struct reader *reader, uint32_t file, uint32_t earlier)
 	uint32_t other = refused == file ? earlier : file;
 	const struct named_file *named = reader->reading->files->at;
 
-	snprintf(reader->refusals->of[refused].file, TLS_FAULT_MAX,
-		 "%s: %s has the same names and the same kind of key",
+	snprintf(reader->refusals->of[refused].file, TLS_FAULT_MAX, TLS_CLASH_FAULT,
 		 named[refused].file.path, named[other].file.path);
 	keep_before(reader, refused);
 }
@@ -261,34 +261,22 @@ tls_holdings_fini(struct tls_holdings *holdings)
 
 /* ---- advice ---- */
 
-const char *
-tls_holdings_print_day(int64_t when, char day[TLS_HOLDINGS_DAY_MAX])
-{
-	struct tm broken_down;
-	time_t seconds = when;
-
-	if (!gmtime_r(&seconds, &broken_down) ||
-	    !strftime(day, TLS_HOLDINGS_DAY_MAX, "%Y-%m-%d", &broken_down))
-		snprintf(day, TLS_HOLDINGS_DAY_MAX, "an unknown day");
-	return day;
-}
-
 static void
 advise_pair(const struct file_name *name, const struct tls_pair *pair, int64_t now,
 	    struct report *report)
 {
 	int64_t begin = tls_pair_begin(pair);
 	int64_t end = tls_pair_end(pair);
-	char day[TLS_HOLDINGS_DAY_MAX];
+	char day[TLS_DAY_MAX];
 
 	if (begin > now)
 		report_advice(report, name->place, name->setting,
 			      "%s: not valid before %s", name->path,
-			      tls_holdings_print_day(begin, day));
+			      tls_day_print(begin, day));
 	if (end - now < TLS_HOLDINGS_WARNING_DAYS * DAY)
 		report_advice(report, name->place, name->setting, "%s: %s on %s",
 			      name->path, end <= now ? "expired" : "expires",
-			      tls_holdings_print_day(end, day));
+			      tls_day_print(end, day));
 }
 
 void

@@ -52,8 +52,4 @@ void tls_holdings_fini(struct tls_holdings *holdings);
 void tls_holdings_advise(const struct tls_holdings *holdings, int64_t now,
 			 struct report *report);
 
-/* "2026-11-23", in UTC. when: seconds since 1970. Returns day. */
-#define TLS_HOLDINGS_DAY_MAX 32
-const char *tls_holdings_print_day(int64_t when, char day[TLS_HOLDINGS_DAY_MAX]);
-
 #endif
