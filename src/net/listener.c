@@ -70,18 +70,31 @@ socket_bind(int fd, const struct endpoint *address)
 	return bind(fd, &address->address.any, address->length);
 }
 
-/* Closes it on failure. */
-static enum status
-socket_listen(int made, const struct endpoint *address, int *fd)
+/* The first socket of an address shares it behind bind() alone: another program that
+   has it is an error. */
+static bool
+socket_claim(int fd, const struct endpoint *address, bool joins)
 {
+	bool shares = endpoint_family(address) != AF_UNIX;
+
+	if (joins)
+		socket_share(fd);
+	if (socket_bind(fd, address) < 0)
+		return false;
+	if (shares && !joins)
+		socket_share(fd);
+	return listen(fd, SOMAXCONN) == 0;
+}
+
+static enum status
+socket_make(const struct endpoint *address, bool joins, int *fd)
+{
+	int made = socket_open(endpoint_family(address));
 	int cause;
 
-	if (made >= 0 && socket_bind(made, address) == 0) {
-		socket_share(made);
-		if (listen(made, SOMAXCONN) == 0) {
-			*fd = made;
-			return STATUS_OK;
-		}
+	if (made >= 0 && socket_claim(made, address, joins)) {
+		*fd = made;
+		return STATUS_OK;
 	}
 	cause = errno;
 	if (made >= 0)
@@ -93,20 +106,14 @@ socket_listen(int made, const struct endpoint *address, int *fd)
 enum status
 listener_bind(const struct endpoint *address, int *fd)
 {
-	/* shared behind bind() alone: another program that has the port is an error */
-	return socket_listen(socket_open(endpoint_family(address)), address, fd);
+	return socket_make(address, false, fd);
 }
 
 enum status
 listener_join(const struct endpoint *address, int *fd)
 {
-	int made;
-
 	assert(endpoint_family(address) != AF_UNIX);
-	made = socket_open(endpoint_family(address));
-	if (made >= 0)
-		socket_share(made);
-	return socket_listen(made, address, fd);
+	return socket_make(address, true, fd);
 }
 
 /* Anything that costs a descriptor, also when the whole system is short of them. */
