@@ -128,9 +128,9 @@ piece_take(size_t which)
 	return hole;
 }
 
-/* One that is empty is kept while it is the only one with holes. */
+/* Empty, and not the only one with holes: that is kept. */
 static bool
-is_spare(const struct chunk *chunk, size_t which)
+is_needless(const struct chunk *chunk, size_t which)
 {
 	const struct list *chunks = chunks_of(which);
 
@@ -148,7 +148,7 @@ piece_put(void *piece, size_t which)
 		list_prepend(chunks_of(which), &chunk->link);
 	add_hole(chunk, piece);
 	chunk->used--;
-	if (!is_spare(chunk, which))
+	if (!is_needless(chunk, which))
 		return;
 	list_remove(&chunk->link);
 	munmap(chunk, CHUNK_SIZE);

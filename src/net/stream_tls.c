@@ -563,7 +563,7 @@ stream_tls_close(struct stream *stream)
 {
 	struct stream_tls *tls = stream->tls;
 
-	/* as before, but see stream_write_last() about what is unread */
+	/* one segment with the end, unless that is a reset: see stream_write_last() */
 	tls->send_flags = stream->source.ready & LOOP_READABLE ? 0 : MSG_MORE;
 	/* in the middle of a record nothing can be said */
 	if ((tls->held || buffer_is_empty(&tls->unsent)) && stream_is_writable(stream))

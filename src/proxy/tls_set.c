@@ -35,22 +35,24 @@ static enum status
 give(struct tls_set *set, const struct named_file *file,
      const struct tls_holding *holding)
 {
-	struct servers *servers = &set->servers[file->index];
+	/* of a listener, or of a pool */
+	uint32_t index = file->index;
 
 	switch (file->kind) {
 	case NAMED_CLIENTS_CA:
-		set->clients[file->index] = holding->authorities;
+		set->clients[index] = holding->authorities;
 		break;
 	case NAMED_SERVERS_CA:
 		if (holding->authorities)
-			servers->authorities =
+			set->servers[index].authorities =
 				tls_authorities_ref(holding->authorities);
 		break;
 	case NAMED_SERVERS_PAIR:
-		return show(servers, holding->pair);
+		return show(&set->servers[index], holding->pair);
 	case NAMED_PASSWORD:
 		if (holding->smarthost)
-			servers->smarthost = smarthost_ref(holding->smarthost);
+			set->servers[index].smarthost =
+				smarthost_ref(holding->smarthost);
 		break;
 	case NAMED_CLIENTS_PAIR:
 	case NAMED_TICKET_KEYS:
