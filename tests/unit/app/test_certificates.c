@@ -68,24 +68,14 @@ count_lines(const char *with)
 }
 
 static void
-point(const char *name, const char *file)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s", pki_path(name));
-	unlink(path);
-	assert_int_equal(symlink(pki_path(file), path), 0);
-}
-
-static void
 serve(const char *name)
 {
 	char file[64];
 
 	snprintf(file, sizeof(file), "%s.pem", name);
-	point("live.pem", file);
+	pki_link("live.pem", file);
 	snprintf(file, sizeof(file), "%s.key", name);
-	point("live.key", file);
+	pki_link("live.key", file);
 }
 
 static void
@@ -222,7 +212,7 @@ a_bad_file_is_refused_until_it_is_mended(void **state)
 	serve("mx");
 	assert_int_equal(scene_open(&scene, ""), STATUS_OK);
 	set = certificates_set(scene.certificates);
-	point("live.pem", "second.pem");
+	pki_link("live.pem", "second.pem");
 	for (int i = 0; i < 4; i++)
 		look(&scene);
 	assert_int_equal(count_lines("tls.certificates[0].key: "), 1);
@@ -234,7 +224,7 @@ a_bad_file_is_refused_until_it_is_mended(void **state)
 	assert_int_equal(count_lines("No such file or directory"), 1);
 	assert_int_equal(scene.changes, 0);
 	assert_ptr_equal(certificates_set(scene.certificates), set);
-	point("live.key", "second.key");
+	pki_link("live.key", "second.key");
 	look(&scene);
 	look(&scene);
 	assert_int_equal(scene.changes, 1);
@@ -251,7 +241,7 @@ a_fault_that_comes_back_is_told_again(void **state)
 	serve("mx");
 	assert_int_equal(scene_open(&scene, ""), STATUS_OK);
 	for (unsigned times = 1; times <= 2; times++) {
-		point("live.pem", "garbage.pem");
+		pki_link("live.pem", "garbage.pem");
 		look(&scene);
 		look(&scene);
 		assert_int_equal(count_lines("cannot be read"), times);
@@ -303,8 +293,8 @@ a_fault_at_the_start_is_told(void **state)
 	struct scene scene;
 
 	(void)state;
-	point("live.pem", "mx.pem");
-	point("live.key", "second.key");
+	pki_link("live.pem", "mx.pem");
+	pki_link("live.key", "second.key");
 	assert_int_equal(scene_open(&scene, pki_path("nowhere")), STATUS_INVALID);
 	assert_int_equal(count_lines("level=error event=tls"), 2);
 	assert_int_equal(count_lines("tls.certificates[0].key: "), 1);
@@ -345,10 +335,10 @@ a_bad_password_holds_up_no_certificate(void **state)
 
 	(void)state;
 	serve("mx");
-	point("live.word", "word");
+	pki_link("live.word", "word");
 	assert_int_equal(scene_open_with_password(&scene), STATUS_OK);
 	serve("expired");
-	point("live.word", "empty.pem");
+	pki_link("live.word", "empty.pem");
 	for (int i = 0; i < 4; i++)
 		look(&scene);
 	assert_int_equal(scene.changes, 1);
@@ -357,7 +347,7 @@ a_bad_password_holds_up_no_certificate(void **state)
 	assert_refused(&scene,
 		       "pools.p.auth.password-file: there is no password in its "
 		       "first line\n");
-	point("live.word", "word");
+	pki_link("live.word", "word");
 	look(&scene);
 	look(&scene);
 	assert_int_equal(scene.changes, 2);
@@ -372,11 +362,11 @@ a_bad_certificate_holds_up_no_password(void **state)
 
 	(void)state;
 	serve("mx");
-	point("live.word", "word");
+	pki_link("live.word", "word");
 	assert_int_equal(scene_open_with_password(&scene), STATUS_OK);
-	point("live.key", "second.key");
+	pki_link("live.key", "second.key");
 	pki_write("word.new", "new\n", 4);
-	point("live.word", "word.new");
+	pki_link("live.word", "word.new");
 	look(&scene);
 	look(&scene);
 	assert_int_equal(scene.changes, 1);
@@ -395,11 +385,11 @@ each_is_waited_for_by_itself(void **state)
 
 	(void)state;
 	serve("mx");
-	point("live.word", "word");
+	pki_link("live.word", "word");
 	assert_int_equal(scene_open_with_password(&scene), STATUS_OK);
 	serve("expired");
 	for (int i = 0; i < 2; i++) {
-		point("live.word", i ? "word" : "empty.pem");
+		pki_link("live.word", i ? "word" : "empty.pem");
 		look(&scene);
 	}
 	assert_int_equal(scene.changes, 1);
@@ -461,12 +451,12 @@ keys_of_tickets_come_from_their_file(void **state)
 	pki_write("a.keys", key, sizeof(key));
 	memset(key, 'b', sizeof(key));
 	pki_write("b.keys", key, sizeof(key));
-	point("live.keys", "a.keys");
+	pki_link("live.keys", "a.keys");
 	assert_int_equal(scene_open(&scene, pki_path("live.keys")), STATUS_OK);
 	pass(&scene, HOUR + TIMER_TICK);
 	read_name(&scene, name);
 	assert_int_equal(name[0], 'a');
-	point("live.keys", "b.keys");
+	pki_link("live.keys", "b.keys");
 	look(&scene);
 	look(&scene);
 	read_name(&scene, name);

@@ -1,5 +1,6 @@
 /* A configuration file, and all that is said about it. */
 #include "config/check.h"
+#include "report_text.h"
 #include "rows.h"
 
 #include <stdio.h>
@@ -763,21 +764,6 @@ static const struct row {
 	 "3:21: admin.token-file: advice: has no effect without \"http\"\n"},
 };
 
-/* The report without the name of the file. */
-static char *
-print_report(const struct report *report)
-{
-	char *text = NULL;
-	size_t length = 0;
-	FILE *out = open_memstream(&text, &length);
-
-	assert_non_null(out);
-	for (uint32_t i = 0; i < report->count; i++)
-		report_print_entry(report, &report->entries[i], out);
-	fclose(out);
-	return text;
-}
-
 static void
 test_row(void **state)
 {
@@ -790,7 +776,7 @@ test_row(void **state)
 
 	report_init(&report, "");
 	status = settings_check(span_from_string(row->text), &arena, &report, &root);
-	said = print_report(&report);
+	said = report_text(&report);
 	/* Each line begins with the colon that follows the empty name. */
 	for (char *at = said, *to = said;; at++) {
 		if (*at != ':' || (at > said && at[-1] != '\n'))

@@ -140,6 +140,17 @@ pki_write(const char *file, const void *bytes, size_t size)
 	fclose(opened);
 }
 
+void
+pki_link(const char *name, const char *file)
+{
+	const char *path = pki_path(name);
+	int failed;
+
+	unlink(path);
+	failed = symlink(pki_path(file), path);
+	assert(!failed);
+}
+
 static EVP_PKEY *
 key_new(enum kind kind)
 {

@@ -37,6 +37,9 @@ int64_t pki_end_of_expired(void);
 /* When "future" will be valid. */
 int64_t pki_begin_of_future(void);
 
+/* From now on name is another name of that file. */
+void pki_link(const char *name, const char *file);
+
 /* A file with these bytes. */
 void pki_write(const char *file, const void *bytes, size_t size);
 

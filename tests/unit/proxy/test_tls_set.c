@@ -2,6 +2,7 @@
 #include "config/report.h"
 #include "net/pki.h"
 #include "proxy/tls_set.h"
+#include "report_text.h"
 #include "rows.h"
 
 #include <stdio.h>
@@ -344,16 +345,6 @@ struct change {
 };
 
 static void
-put(const char *name, const char *file)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s", pki_path(name));
-	unlink(path);
-	assert_int_equal(symlink(pki_path(file), path), 0);
-}
-
-static void
 put_pair(const char *name, const char *of)
 {
 	char file[2][64];
@@ -363,7 +354,7 @@ put_pair(const char *name, const char *of)
 
 		snprintf(file[0], sizeof(file[0]), "%s.%s", name, end);
 		snprintf(file[1], sizeof(file[1]), "%s.%s", of, end);
-		put(file[0], file[1]);
+		pki_link(file[0], file[1]);
 	}
 }
 
@@ -373,8 +364,8 @@ change_begin(struct change *change)
 	put_pair("one", "mx");
 	put_pair("two", "second");
 	put_pair("shown", "client");
-	put("authority.pem", "ca.pem");
-	put("word", "password");
+	pki_link("authority.pem", "ca.pem");
+	pki_link("word", "password");
 	*change = (struct change){.snapshot = read_snapshot(EVERYTHING),
 				  .tickets = make_tickets()};
 	assert_int_equal(change->snapshot->named_files.count, FILES);
@@ -470,10 +461,10 @@ what_is_bad_holds_up_nothing_else(void **state)
 	change_begin(&change);
 	pool = &change.snapshot->pools[0];
 	put_pair("one", "wild");
-	put("two.key", "wild.key");
-	put("authority.pem", "empty.pem");
-	put("shown.pem", "garbage.pem");
-	put("word", "empty.pem");
+	pki_link("two.key", "wild.key");
+	pki_link("authority.pem", "empty.pem");
+	pki_link("shown.pem", "garbage.pem");
+	pki_link("word", "empty.pem");
 	change_take(&change, (1 << FILES) - 1);
 	assert_taken(&change, 1 << ONE);
 	assert_said(
@@ -503,12 +494,12 @@ what_is_mended_is_refused_no_more(void **state)
 
 	(void)state;
 	change_begin(&change);
-	put("word", "empty.pem");
+	pki_link("word", "empty.pem");
 	change_take(&change, 1 << WORD);
 	assert_int_equal(tls_refusals_count(&change.refusals), 1);
 	change_take(&change, 1 << ONE); /* of that one nothing new is known */
 	assert_int_equal(tls_refusals_count(&change.refusals), 1);
-	put("word", "password");
+	pki_link("word", "password");
 	change_take(&change, 1 << WORD);
 	assert_int_equal(tls_refusals_count(&change.refusals), 0);
 	assert_taken(&change, 1 << WORD);
@@ -553,20 +544,6 @@ two_pairs_may_change_places(void **state)
 
 /* ---- advice ---- */
 
-static char *
-print_report(const struct report *report)
-{
-	char *text = NULL;
-	size_t length = 0;
-	FILE *out = open_memstream(&text, &length);
-
-	assert_non_null(out);
-	for (uint32_t i = 0; i < report->count; i++)
-		report_print_entry(report, &report->entries[i], out);
-	fclose(out);
-	return text;
-}
-
 /* The days are not known beforehand: what is said is looked for, not compared. */
 static void
 assert_advice(const char *text, int64_t now, uint32_t count, const char *says)
@@ -581,7 +558,7 @@ assert_advice(const char *text, int64_t now, uint32_t count, const char *says)
 	tls_holdings_advise(tls_set_holdings(set), now, &report);
 	assert_int_equal(report.errors, 0);
 	assert_int_equal(report.advice, count);
-	said = print_report(&report);
+	said = report_text(&report);
 	if (!strstr(said, says))
 		fail_msg("%s is not in %s", says, said);
 	free(said);
