@@ -77,7 +77,7 @@ struct sasl_credentials {
 	uint32_t mechanism; /* one of SASL_REPLAYABLE; 0: none */
 	uint8_t response_count;
 	bool complete;
-	bool acts_for_another; /* PLAIN: wants the rights of one who is not its name */
+	bool acts_for_another; /* or may: see struct sasl_identity */
 	struct sasl_part responses[SASL_RESPONSES_MAX];
 	struct sasl_part name;
 	struct secret text;
@@ -116,8 +116,9 @@ void sasl_credentials_clear(struct sasl_credentials *credentials);
 
 /*
  * The user whose secret it is: UTF-8 without control characters. Of PLAIN the
- * authentication identity, not the one to act for. Empty in OAUTHBEARER without "a=",
- * where only the token says who it is. Valid until they are cleared.
+ * authentication identity, not the one to act for. Of OAUTHBEARER the one to act for,
+ * since only the token says who it is; empty without "a=". Valid until they are
+ * cleared.
  */
 struct span sasl_credentials_name(const struct sasl_credentials *credentials);
 

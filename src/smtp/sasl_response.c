@@ -94,7 +94,8 @@ unescape(char *text, size_t length, struct span *name)
 
 /*
  * gs2-header kvsep *kvpair kvsep (RFC 7628 3.1), gs2-header = ("n" / "y") "," ["a="
- * saslname] ",". A "p=" would bind it to the TLS that ends here.
+ * saslname] ",". A "p=" would bind it to the TLS that ends here. Whose the token is,
+ * its issuer and the servers know: "a=" says for whom it is shown.
  */
 bool
 sasl_response_oauthbearer(char *text, size_t length, struct sasl_identity *identity)
@@ -109,6 +110,7 @@ sasl_response_oauthbearer(char *text, size_t length, struct sasl_identity *ident
 		return false;
 	if (span_is_empty(user))
 		return true;
+	identity->acts_for_another = true;
 	return span_starts(user, SPAN("a=")) &&
 	       unescape(text + (user.at - text) + 2, user.length - 2,
 			&identity->name) &&

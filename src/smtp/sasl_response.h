@@ -9,8 +9,9 @@
 #include "base/span.h"
 
 struct sasl_identity {
-	struct span name;      /* whose secret it is; empty: the response has none */
-	bool acts_for_another; /* it names somebody else whose rights are wanted */
+	/* Whose secret it is, or for whom a token is shown. Empty: nobody is named. */
+	struct span name;
+	bool acts_for_another; /* those two are not one, or that can not be known */
 };
 
 /* Sets the identity, zeroed before, where the response has it; the text may be changed.

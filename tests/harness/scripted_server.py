@@ -271,6 +271,13 @@ class Connection(socketserver.BaseRequestHandler):
         self._response(1, b'{"status":"401"}')
         return False
 
+    def _check_oauthbearer(self):
+        """By the token alone, whoever it is shown for."""
+        token = self._response(0).split(b"\1")[1].removeprefix(b"auth=Bearer ").decode()
+        owners = [user for user, known in self.script.users.items() if known == token]
+        self.login.user = owners[0] if owners else ""
+        return bool(owners)
+
     def _serve_quit(self, _):
         self._act("quit")
         raise _Closed

@@ -867,23 +867,38 @@ def test_a_name_that_xclient_has_no_room_for(evenpost_before, checking_servers):
     assert [m.user for s in servers for m in s.messages] == [name, name]
 
 
-def test_who_acts_for_another_is_not_told_by_xclient(evenpost_before, checking_servers):
-    """LOGIN would make the client one whose rights it did not ask for."""
-    servers = checking_servers(2, extensions=(*EXTENSIONS, "XCLIENT ADDR LOGIN"))
+@pytest.mark.parametrize(
+    ("mechanism", "response", "user"),
+    [
+        ("PLAIN", plain(acts_for="bob@b.example"), _USER),
+        (
+            "OAUTHBEARER",
+            encode(f"n,a=bob@b.example,\1auth=Bearer {_PASSWORD}\1\1"),
+            "bob@b.example",
+        ),
+    ],
+)
+def test_who_acts_for_another_is_not_told_by_xclient(
+    evenpost_before, checking_servers, mechanism, response, user
+):
+    """LOGIN would make the client one whose rights it did not ask for, or does not have."""
+    servers = checking_servers(
+        2, auth="AUTH PLAIN OAUTHBEARER", extensions=(*EXTENSIONS, "XCLIENT ADDR LOGIN")
+    )
     evenpost = evenpost_before(
         *servers, listener=_CLEAR, pool={"identity": "xclient", "repeat-login": "xclient"}
     )
-    response = plain(acts_for="bob@b.example")
     with RawClient(evenpost.port) as client:
         client.hello()
-        client.command(f"AUTH PLAIN {response}", 235)
+        client.command(f"AUTH {mechanism} {response}", 235)
         for _ in range(2):
             client.send_message()
     assert [len(s.messages) for s in servers] == [1, 1]
     commands = [c for s in servers for c in s.commands()]
-    assert commands.count(f"AUTH PLAIN {response}") == 2
+    assert commands.count(f"AUTH {mechanism} {response}") == 2
     assert not [c for c in commands if "LOGIN=" in c]
-    assert {line["user"] for line in evenpost.wait_event("message", count=2)} == {_USER}
+    assert [m.user for s in servers for m in s.messages] == [_USER, _USER]
+    assert {line["user"] for line in evenpost.wait_event("message", count=2)} == {user}
 
 
 @pytest.mark.parametrize(
