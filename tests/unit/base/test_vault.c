@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -22,6 +23,7 @@
 #include <cmocka.h>
 
 #define MANY 5000
+#define THREADS 4
 
 static bool
 is_zero(const char *bytes, size_t size)
@@ -159,6 +161,47 @@ empty_pages_are_given_back(void **state)
 	assert_in_range(kept, 1, 65536 / size);
 }
 
+/* Each gives back a part of what the first thread has taken, as workers do with a
+   smart host's password, and takes some of its own meanwhile. */
+static void *
+take_part(void *argument)
+{
+	size_t part = *(const size_t *)argument;
+	size_t wrong = 0;
+
+	for (size_t at = part; at < MANY; at += THREADS) {
+		size_t size = 100;
+		char *piece = vault_take(&size);
+
+		wrong += !piece || !is_zero(piece, size) || pieces[at][0] != (char)at;
+		vault_put(pieces[at], size);
+		if (piece)
+			memset(piece, 'x', size);
+		pieces[at] = piece;
+	}
+	for (size_t at = part; at < MANY; at += THREADS)
+		vault_put(pieces[at], 256);
+	return wrong ? pieces : NULL;
+}
+
+static void
+any_thread_gives_back(void **state)
+{
+	static size_t parts[THREADS] = {0, 1, 2, 3};
+	pthread_t threads[THREADS];
+	void *wrong;
+
+	(void)state;
+	take_many();
+	for (size_t i = 0; i < THREADS; i++)
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, take_part, &parts[i]), 0);
+	for (size_t i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_join(threads[i], &wrong), 0);
+		assert_null(wrong);
+	}
+}
+
 /* Whether the kernel has the flag (proc(5), VmFlags) for the page. */
 static bool
 has_flag(char *at, const char *flag)
@@ -268,6 +311,7 @@ main(void)
 		cmocka_unit_test(what_is_put_is_wiped),
 		cmocka_unit_test(many_share_pages),
 		cmocka_unit_test(empty_pages_are_given_back),
+		cmocka_unit_test(any_thread_gives_back),
 		cmocka_unit_test(nothing_is_put),
 		cmocka_unit_test(a_refused_lock_is_said_once),
 	};
