@@ -146,8 +146,8 @@ was_tried(const struct server *server, const struct pool_request *request)
 }
 
 /* What is not known is not held against it: its own EHLO will tell. */
-static bool
-is_capable(const struct server *server, const struct pool_request *request)
+bool
+group_is_capable(const struct server *server, const struct pool_request *request)
 {
 	struct smtp_extensions extensions;
 
@@ -175,7 +175,7 @@ group_judge(const struct server *server, const struct pool_request *request)
 {
 	if (!is_usable(server, request) || was_tried(server, request))
 		return GROUP_UNUSABLE;
-	if (!is_capable(server, request))
+	if (!group_is_capable(server, request))
 		return GROUP_INCAPABLE;
 	if (server_is_full(server))
 		return GROUP_FULL;

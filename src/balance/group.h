@@ -63,6 +63,9 @@ group_next(struct pool_group *group)
 							   memory_order_relaxed));
 }
 
+/* It can do what is needed, as far as is known: whether it may is another question. */
+bool group_is_capable(const struct server *server, const struct pool_request *request);
+
 /* Why a server may not have a request; the first that applies. */
 enum group_verdict {
 	GROUP_ELIGIBLE,

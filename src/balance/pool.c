@@ -237,6 +237,16 @@ pool_pick(struct pool *pool, const struct pool_request *request, struct server *
 }
 
 bool
+pool_is_capable(const struct pool *pool, const struct pool_request *request)
+{
+	for (uint32_t i = 0; i < pool->server_count; i++)
+		if (server_may_return(pool->servers[i], request->now) &&
+		    group_is_capable(pool->servers[i], request))
+			return true;
+	return false;
+}
+
+bool
 pool_extensions(const struct pool *pool, struct smtp_extensions *extensions)
 {
 	struct smtp_extensions own;

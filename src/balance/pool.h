@@ -32,7 +32,7 @@ struct pool_request {
 enum pool_result {
 	POOL_PICKED,    /* *server is reserved: server_put() when done */
 	POOL_FULL,      /* eligible but for a free place: wait */
-	POOL_INCAPABLE, /* up, but none can do what is needed */
+	POOL_INCAPABLE, /* up and untried, but none can do what is needed */
 	POOL_EMPTY,     /* none is left */
 };
 
@@ -79,6 +79,12 @@ pool_set_weight(struct pool *pool, struct server *server, uint32_t weight, int64
  */
 enum pool_result pool_pick(struct pool *pool, const struct pool_request *request,
 			   struct server **server);
+
+/*
+ * Whether any server of it can do what is needed: one that was tried or is down, too,
+ * since that passes; but none that the administrator keeps out.
+ */
+bool pool_is_capable(const struct pool *pool, const struct pool_request *request);
 
 /*
  * What every server that has said EHLO so far can do: what may be offered to clients.

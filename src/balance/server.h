@@ -145,6 +145,9 @@ server_is_up(const struct server *server, int64_t now)
 {
 	return server_state_at(server, now) == SERVER_UP;
 }
+/* The administrator does not keep it out, for as long as it takes: it may be up soon.
+ */
+bool server_may_return(const struct server *server, int64_t now);
 const char *server_state_name(enum server_state state);
 const char *server_failure_name(enum server_failure failure);
 

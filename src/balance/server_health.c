@@ -100,6 +100,14 @@ server_state_at(const struct server *server, int64_t now)
 	return health_state(&health, server, now);
 }
 
+bool
+server_may_return(const struct server *server, int64_t now)
+{
+	enum server_state state = server_state_at(server, now);
+
+	return state != SERVER_DRAIN && state != SERVER_MAINT;
+}
+
 const char *
 server_state_name(enum server_state state)
 {

@@ -208,15 +208,6 @@ has_refused(const struct login *login, uint32_t place)
 	return false;
 }
 
-/* One that the administrator keeps out may stay so for longer than a session. */
-static bool
-may_take_mail(const struct server *server, int64_t now)
-{
-	enum server_state state = server_state_at(server, now);
-
-	return state != SERVER_DRAIN && state != SERVER_MAINT;
-}
-
 bool
 login_is_spent(const struct login *login, const struct pool *pool, int64_t now)
 {
@@ -225,7 +216,7 @@ login_is_spent(const struct login *login, const struct pool *pool, int64_t now)
 	if (login->refuser_count == LOGIN_REFUSERS_MAX)
 		return true;
 	for (uint32_t i = 0; i < pool->server_count; i++)
-		if (!has_refused(login, i) && may_take_mail(pool->servers[i], now))
+		if (!has_refused(login, i) && server_may_return(pool->servers[i], now))
 			return false;
 	return true;
 }

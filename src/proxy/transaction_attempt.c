@@ -117,6 +117,24 @@ incapable_reply(const struct transaction *transaction)
 	return transaction->size ? &size : &other;
 }
 
+/* None that is left can do what the message needs. That is for good where no other
+   could either: what has failed, or takes the login not, may do so another time. */
+static void
+fail_for_want_of_ability(struct transaction *transaction)
+{
+	const struct pool_request request = {
+		.now = transaction_worker(transaction)->loop.now,
+		.needs = transaction->needs,
+		.size = transaction->size,
+	};
+
+	if (pool_is_capable(transaction->pool->pool, &request))
+		transaction_fail_for_want_of_servers(transaction);
+	else
+		transaction_fail(transaction, REJECT_NO_SERVER,
+				 incapable_reply(transaction));
+}
+
 /* Servers that have failed it, and those that do not take the client's login. Returns
    how many. */
 static uint32_t
@@ -190,8 +208,7 @@ try_servers(struct transaction *transaction)
 	case POOL_FULL:
 		return false;
 	case POOL_INCAPABLE:
-		transaction_fail(transaction, REJECT_NO_SERVER,
-				 incapable_reply(transaction));
+		fail_for_want_of_ability(transaction);
 		return true;
 	default:
 		transaction_fail_for_want_of_servers(transaction);

@@ -473,6 +473,10 @@ class ScriptedServer:
             self._actions[stage] = list(actions)
         return self
 
+    def unlearn(self, extension):
+        """Do not offer it any more, from the next EHLO on."""
+        self.extensions = tuple(known for known in self.extensions if known != extension)
+
     def has_action(self, stage):
         return stage in self._actions
 

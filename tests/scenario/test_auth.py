@@ -607,6 +607,32 @@ def test_server_that_takes_the_login_is_away(evenpost_before, checking_servers):
     assert len(other.logins) == 1
 
 
+def test_only_a_server_that_refuses_is_able(evenpost_before, checking_servers):
+    """It may take the login another time: nothing is refused for good until then."""
+    able, other = checking_servers(2)
+    evenpost = evenpost_before(
+        able,
+        other,
+        listener=_CLEAR,
+        pool={"reuse": {"max-messages": 1}, "health": PROBED_ONCE},
+        workers=1,
+    )
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        log_in(client)
+        other.unlearn("SMTPUTF8")
+        while not (len(other.messages) > 1 and able.messages):
+            client.send_message()  # and no connection is left from before
+        able.users = {}
+        logins = len(able.logins)
+        for _ in range(2):
+            client.command("MAIL FROM:<ann@a.example> SMTPUTF8", 250)
+            client.command("RCPT TO:<bob@b.example>", "451 4.3.2")
+            client.command("RSET", 250)
+        assert len(able.logins) == logins + 1
+        client.send_message()
+
+
 def test_many_servers_refuse(evenpost_before, checking_servers):
     """After three it is the login that is wrong: no other server hears it."""
     servers = checking_servers(6)

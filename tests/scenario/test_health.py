@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from harness.evenpost import EAGER_HEALTH, Evenpost, configure_pool
+from harness.evenpost import EAGER_HEALTH, PROBED_ONCE, Evenpost, configure_pool
 from harness.raw_client import RawClient
 from harness.scripted_server import DROP, RESET, ScriptedServer, Wait
 from harness.waiting import wait_until
@@ -203,3 +203,28 @@ def test_extensions_follow_the_probes(scratch):
         first.extensions = second.extensions
         wait_until(lambda: "SMTPUTF8" in offers(), "SMTPUTF8 to come back")
         evenpost.stop()
+
+
+@pytest.mark.parametrize(
+    ("unable", "reply"),
+    [
+        (2, "550 5.6.7 No server takes SMTPUTF8"),
+        (1, "450 4.3.2 later"),
+    ],
+    ids=["none is able", "the one that is able has failed"],
+)
+def test_no_able_server_is_left(evenpost_before, scripted_servers, unable, reply):
+    """Only what no server can do is refused for good."""
+    servers = scripted_servers(2)
+    evenpost = evenpost_before(
+        *servers, pool={"reuse": {"max-messages": 1}, "health": PROBED_ONCE}
+    )
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        for server in servers[:unable]:
+            server.unlearn("SMTPUTF8")
+        while not all(server.messages for server in servers):
+            client.send_message()
+        servers[1].on("mail", "450 4.3.2 later")
+        client.command("MAIL FROM:<ann@a.example> SMTPUTF8", 250)
+        client.command("RCPT TO:<bob@b.example>", reply)

@@ -133,6 +133,44 @@ test_eligibility(void **state)
 		}
 }
 
+/* Two servers, and whether one of them could take it another time. */
+static const struct ability {
+	const char *name;
+	enum fault faults[2];
+	bool wanted;
+} abilities[] = {
+	{"one can", {FINE, UNABLE}, true},
+	{"one that was tried can", {UNABLE, TRIED}, true},
+	{"one that rests can", {RESTING, SMALL}, true},
+	{"one that is full can", {SMALL, FULL}, true},
+	{"one that is kept out could", {DRAINED, UNABLE}, false},
+	{"none can", {SMALL, UNABLE}, false},
+};
+
+static void
+test_ability(void **state)
+{
+	static const struct fleet_server servers[] = {{1, 10, 1}, {1, 20, 1}};
+	uint32_t tried[2];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(abilities) / sizeof(*abilities); i++) {
+		struct pool_request request = {.now = FLEET_NOW,
+					       .needs = SMTP_SMTPUTF8,
+					       .size = 1000,
+					       .tried = tried};
+		struct fleet fleet;
+
+		fleet_open(&fleet, "round-robin", &fleet_rules, servers, 2);
+		for (int at = 0; at < 2; at++)
+			spoil(fleet.servers[at], abilities[i].faults[at], &request,
+			      tried);
+		if (pool_is_capable(fleet.pool, &request) != abilities[i].wanted)
+			fail_msg("%s", abilities[i].name);
+		fleet_close(&fleet);
+	}
+}
+
 /* An ejected server is passed over while there is another, and then better than none.
  */
 static void
@@ -332,6 +370,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_eligibility),
+		cmocka_unit_test(test_ability),
 		cmocka_unit_test(test_last_resort),
 		cmocka_unit_test(test_unknown_extensions),
 		cmocka_unit_test(test_pool_extensions),
