@@ -314,15 +314,30 @@ walk_out(struct login *login, const char *why)
 	try_another(login, RETRY_GREETING, why);
 }
 
-/* The server asks: what was heard before tells it, or the client has to. */
+/* What was heard before tells the server. */
+static void
+answer_challenge(struct login *login)
+{
+	switch (upstream_replay_answer(login->upstream)) {
+	case STATUS_OK:
+		break;
+	case STATUS_INVALID:
+		walk_out(login, "AUTH: asks for more than the client has said");
+		break;
+	default:
+		login_refuse(login, REJECT_NO_SERVER, &LOGIN_NO_MEMORY);
+		break;
+	}
+}
+
+/* The server asks: it is answered here, or the client has to. */
 static void
 take_challenge(struct login *login, const struct smtp_reply *reply)
 {
 	struct span challenge = span_skip(smtp_reply_first_line(reply), 4);
 
 	if (login_is_replayable(login)) {
-		if (upstream_replay_answer(login->upstream) != STATUS_OK)
-			walk_out(login, "AUTH: asks for more than the client has said");
+		answer_challenge(login);
 		return;
 	}
 	login->asked = true;

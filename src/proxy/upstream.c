@@ -105,6 +105,14 @@ upstream_fail(struct upstream *upstream, enum server_failure failure, const char
 }
 
 void
+upstream_run_out(struct upstream *upstream)
+{
+	upstream->hears_login =
+		false; /* else its end would be a word about the login */
+	upstream_lose(upstream, SERVER_FAILURE_LOST, "out of memory", NULL);
+}
+
+void
 upstream_cut(struct upstream *upstream)
 {
 	upstream_lose(upstream, SERVER_FAILURE_LOST, "cut", NULL);
@@ -210,6 +218,22 @@ take_replies(struct upstream *upstream, struct span *input)
 	}
 }
 
+/* Keeps an unfinished reply; false when the connection was closed. */
+static bool
+keep_input(struct upstream *upstream, struct span bytes)
+{
+	switch (buffer_append(&upstream->input, bytes)) {
+	case STATUS_OK:
+		return true;
+	case STATUS_NO_MEMORY:
+		upstream_run_out(upstream);
+		return false;
+	default:
+		upstream_fail(upstream, SERVER_FAILURE_LOST, "a reply without end");
+		return false;
+	}
+}
+
 /* Takes bytes in behind those of an unfinished reply. */
 static bool
 take_bytes(struct upstream *upstream, struct span bytes)
@@ -217,11 +241,8 @@ take_bytes(struct upstream *upstream, struct span bytes)
 	struct span input = bytes;
 
 	if (!buffer_is_empty(&upstream->input)) {
-		if (buffer_append(&upstream->input, bytes) != STATUS_OK) {
-			upstream_fail(upstream, SERVER_FAILURE_LOST,
-				      "a reply without end");
+		if (!keep_input(upstream, bytes))
 			return false;
-		}
 		input = buffer_span(&upstream->input);
 	}
 	if (!take_replies(upstream, &input))
@@ -231,12 +252,7 @@ take_bytes(struct upstream *upstream, struct span bytes)
 			       buffer_length(&upstream->input) - input.length);
 		return true;
 	}
-	if (!span_is_empty(input) &&
-	    buffer_append(&upstream->input, input) != STATUS_OK) {
-		upstream_fail(upstream, SERVER_FAILURE_LOST, "a reply without end");
-		return false;
-	}
-	return true;
+	return span_is_empty(input) || keep_input(upstream, input);
 }
 
 /* With TLS there may be a reason: a certificate of ours that it does not like, or an

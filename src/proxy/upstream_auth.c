@@ -185,7 +185,7 @@ was_said(struct upstream *upstream, enum status status)
 	if (status == STATUS_INVALID)
 		give_up(upstream, "AUTH: asks for more than there is", true);
 	else if (status != STATUS_OK)
-		upstream_fail(upstream, SERVER_FAILURE_LOST, "out of memory");
+		upstream_run_out(upstream);
 	return status == STATUS_OK;
 }
 

@@ -15,6 +15,10 @@ void upstream_lose(struct upstream *upstream, enum server_failure failure,
 void
 upstream_fail(struct upstream *upstream, enum server_failure failure, const char *why);
 
+/* There is no memory for what is to be said or heard: the server is not to blame, and
+   what it was told has not been refused. */
+void upstream_run_out(struct upstream *upstream);
+
 /* The server's set-up does not do what is demanded of it: noted, and returned in a few
    words. reply: what it said, or NULL. */
 const char *

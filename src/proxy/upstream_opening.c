@@ -79,7 +79,7 @@ upstream_begin_opening(struct upstream *upstream)
 	if (length == 0)
 		return true;
 	if (buffer_append(&upstream->output, span_of(room, length)) != STATUS_OK) {
-		upstream_fail(upstream, SERVER_FAILURE_LOST, "out of memory");
+		upstream_run_out(upstream);
 		return false;
 	}
 	upstream_flush_later(upstream);
@@ -111,7 +111,7 @@ upstream_say_hello(struct upstream *upstream)
 
 	if (smtp_client_send(&upstream->smtp, SMTP_STEP_HELLO, &upstream->output,
 			     "%s %.*s", verb, SPAN_ARGS(name)) != STATUS_OK) {
-		upstream_fail(upstream, SERVER_FAILURE_LOST, "out of memory");
+		upstream_run_out(upstream);
 		return;
 	}
 	upstream->state = UPSTREAM_HELLO;
@@ -173,7 +173,7 @@ say_identity(struct upstream *upstream)
 		finish(upstream);
 		break;
 	default:
-		upstream_fail(upstream, SERVER_FAILURE_LOST, "out of memory");
+		upstream_run_out(upstream);
 		break;
 	}
 }

@@ -57,7 +57,7 @@ upstream_say_starttls(struct upstream *upstream)
 	}
 	if (smtp_client_send(&upstream->smtp, SMTP_STEP_STARTTLS, &upstream->output,
 			     "STARTTLS") != STATUS_OK) {
-		upstream_fail(upstream, SERVER_FAILURE_LOST, "out of memory");
+		upstream_run_out(upstream);
 		return;
 	}
 	upstream->state = UPSTREAM_STARTTLS;
@@ -140,7 +140,7 @@ begin(struct upstream *upstream)
 				    setup_tls_name(pool, upstream->server),
 				    session) == STATUS_OK)
 		return true;
-	upstream_fail(upstream, SERVER_FAILURE_LOST, "out of memory");
+	upstream_run_out(upstream);
 	return false;
 }
 
