@@ -29,6 +29,10 @@ struct order {
 	int begin;            /* days; 0: BEGIN */
 };
 
+/* Names of "crowd": the certificate has more than 40 KB. */
+#define CROWD 1200
+static char crowd[CROWD * sizeof("DNS:host-number-0000.crowd.test,")];
+
 static const struct order orders[] = {
 	{"ca", NULL, "Test authority", NULL, P256, END, true},
 	{"other-ca", NULL, "Other authority", NULL, P256, END, true},
@@ -62,6 +66,7 @@ static const struct order orders[] = {
 	 BEGIN_OF_FUTURE},
 	{"client", "ca", "client", NULL, P256, END},
 	{"stranger", "other-ca", "stranger", NULL, P256, END},
+	{"crowd", "ca", "crowd", crowd, P256, END},
 };
 #define ORDERS (sizeof(orders) / sizeof(orders[0]))
 
@@ -241,6 +246,17 @@ save_what_is_wrong(void)
 		  "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", 60);
 }
 
+static void
+name_crowd(void)
+{
+	size_t length = 0;
+
+	for (unsigned i = 0; i < CROWD; i++)
+		length += (size_t)snprintf(crowd + length, sizeof(crowd) - length,
+					   "%sDNS:host-number-%04u.crowd.test",
+					   i ? "," : "", i);
+}
+
 int
 pki_open(void **state)
 {
@@ -249,6 +265,7 @@ pki_open(void **state)
 	strcpy(pki.folder, "/tmp/evenpost-pki-XXXXXX");
 	if (!mkdtemp(pki.folder))
 		return -1;
+	name_crowd();
 	for (size_t at = 0; at < ORDERS; at++) {
 		make(at);
 		save(at);

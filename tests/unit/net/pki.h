@@ -14,6 +14,7 @@
  *   cut, disorder       mx.test without, and in front of, a wrong chain
  *   weak                an RSA key of 1024 bits
  *   client, stranger    of a client: CN=client, and of other-ca: CN=stranger
+ *   crowd               so many names that it is larger than two records
  *
  * NAME.pem has the certificate and NAME.key the key, for its owner alone.
  * "encrypted.key" wants a password, "garbage.pem" and "empty.pem" are what they say.

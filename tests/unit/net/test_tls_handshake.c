@@ -202,6 +202,9 @@ static const struct client_row client_rows[] = {
 	 "CN=mx.test,O=Test", "CN=Test authority,O=Test"},
 	{"required: a good one", TLS_VERIFY_REQUIRED, "client", NULL, true, true,
 	 "CN=client,O=Test", "CN=Test authority,O=Test"},
+	/* so is the ticket, which has it */
+	{"required: one of several records", TLS_VERIFY_REQUIRED, "crowd", NULL, true,
+	 true, "CN=crowd,O=Test", "CN=Test authority,O=Test"},
 	{"required: none", TLS_VERIFY_REQUIRED, NULL,
 	 "peer did not return a certificate", false, false, ""},
 	{"required: another authority's", TLS_VERIFY_REQUIRED, "stranger",
