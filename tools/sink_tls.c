@@ -14,18 +14,35 @@ tls_fail(const struct tls_fault *fault)
 	exit(EX_OSERR);
 }
 
+static struct tls_material *
+load_material(const struct sink_options *options)
+{
+	const struct tls_files files = {options->certificate, options->key};
+	const struct tls_fault no_memory = {.text = "out of memory"};
+	struct tls_material *material = NULL;
+	struct tls_pair_faults faults;
+	struct tls_clash clash; /* there is nothing to clash with */
+	struct tls_pair *pair;
+
+	if (tls_pair_load(&pair, &files, &faults))
+		tls_fail(*faults.certificate.text ? &faults.certificate : &faults.key);
+	if (tls_material_make(&material, &pair, 1, &clash))
+		tls_fail(&no_memory);
+	tls_pair_unref(pair);
+	return material;
+}
+
 void
 sink_tls_open(struct sink *sink)
 {
-	const struct tls_files files = {sink->options->certificate, sink->options->key};
 	struct tls_server_settings settings = {0};
 	struct tls_fault fault = {.text = "no keys for tickets"};
 
 	if (sink->options->tls == SINK_TLS_OFF)
 		return;
-	if (tls_tickets_new(&sink->tls_tickets) ||
-	    tls_material_load(&settings.material, &files, 1, &fault))
+	if (tls_tickets_new(&sink->tls_tickets))
 		tls_fail(&fault);
+	settings.material = load_material(sink->options);
 	settings.tickets = sink->tls_tickets;
 	if (tls_server_new(&sink->tls_server, &settings, &fault))
 		tls_fail(&fault);

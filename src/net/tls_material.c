@@ -153,56 +153,6 @@ tls_material_make(struct tls_material **material, struct tls_pair *const *pairs,
 	return status;
 }
 
-/* ---- from files ---- */
-
-static enum status
-pairs_load(struct tls_pair **pairs, const struct tls_files *files, size_t count,
-	   struct tls_fault *fault)
-{
-	enum status status = STATUS_OK;
-	struct tls_pair_faults faults;
-
-	for (size_t i = 0; i < count && status == STATUS_OK; i++)
-		status = tls_pair_load(&pairs[i], &files[i], &faults);
-	if (status != STATUS_OK)
-		*fault = *faults.certificate.text ? faults.certificate : faults.key;
-	return status;
-}
-
-static enum status
-load(struct tls_material **material, struct tls_pair **pairs,
-     const struct tls_files *files, size_t count, struct tls_fault *fault)
-{
-	enum status status = pairs_load(pairs, files, count, fault);
-	struct tls_clash clash = {0};
-
-	if (status != STATUS_OK)
-		return status;
-	status = tls_material_make(material, pairs, count, &clash);
-	if (status == STATUS_INVALID)
-		return tls_fault_set(fault, status, TLS_CLASH_FAULT,
-				     files[clash.pair].certificate,
-				     files[clash.earlier].certificate);
-	return status == STATUS_OK ? status
-				   : tls_fault_set(fault, status, "out of memory");
-}
-
-enum status
-tls_material_load(struct tls_material **material, const struct tls_files *files,
-		  size_t count, struct tls_fault *fault)
-{
-	struct tls_pair **pairs = calloc(count, sizeof(*pairs));
-	enum status status;
-
-	if (!pairs)
-		return tls_fault_set(fault, STATUS_NO_MEMORY, "out of memory");
-	status = load(material, pairs, files, count, fault);
-	for (size_t i = 0; i < count; i++)
-		tls_pair_unref(pairs[i]);
-	free(pairs);
-	return status;
-}
-
 /* ---- life ---- */
 
 struct tls_material *

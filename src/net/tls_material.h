@@ -5,7 +5,7 @@
  * others are found by the names in their certificates (subjectAltName; without any, the
  * common name; "*." stands for one label). Pairs of the same names with keys of another
  * kind stand side by side, and the client's abilities choose between them.
- * Owner: reference-counted. Thread: any; loading reads files. Allocates when made.
+ * Owner: reference-counted. Thread: any. Allocates when made.
  */
 #ifndef EVENPOST_NET_TLS_MATERIAL_H
 #define EVENPOST_NET_TLS_MATERIAL_H
@@ -27,10 +27,6 @@ struct tls_clash {
 MUST_CHECK enum status
 tls_material_make(struct tls_material **material, struct tls_pair *const *pairs,
 		  size_t count, struct tls_clash *clash);
-/* Of files that are read for this alone; the first fault is told. */
-MUST_CHECK enum status
-tls_material_load(struct tls_material **material, const struct tls_files *files,
-		  size_t count, struct tls_fault *fault);
 struct tls_material *tls_material_ref(struct tls_material *material);
 /* NULL is ignored. */
 void tls_material_unref(struct tls_material *material);

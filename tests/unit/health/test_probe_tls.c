@@ -459,13 +459,12 @@ tear_down(void)
 static struct tls_server *
 make_server_side(const char *shown)
 {
-	const struct tls_files files = pki_files(shown);
-	struct tls_server_settings settings = {.tickets = tickets};
+	const char *const names[] = {shown, NULL};
+	struct tls_server_settings settings = {.tickets = tickets,
+					       .material = pki_material(names)};
 	struct tls_server *server;
 	struct tls_fault fault;
 
-	assert_int_equal(tls_material_load(&settings.material, &files, 1, &fault),
-			 STATUS_OK);
 	assert_int_equal(tls_server_new(&server, &settings, &fault), STATUS_OK);
 	tls_material_unref(settings.material);
 	return server;

@@ -108,6 +108,30 @@ pki_files(const char *name)
 	return (struct tls_files){pki_path(certificate), pki_path(key)};
 }
 
+struct tls_material *
+pki_material(const char *const *names)
+{
+	struct tls_pair *pairs[8] = {NULL};
+	struct tls_material *material = NULL;
+	struct tls_clash clash;
+	enum status status;
+	size_t count = 0;
+
+	for (; names[count]; count++) {
+		struct tls_files files = pki_files(names[count]);
+		struct tls_pair_faults faults;
+
+		assert(count < 8);
+		status = tls_pair_load(&pairs[count], &files, &faults);
+		assert(status == STATUS_OK);
+	}
+	status = tls_material_make(&material, pairs, count, &clash);
+	assert(status == STATUS_OK);
+	while (count-- > 0)
+		tls_pair_unref(pairs[count]);
+	return material;
+}
+
 int64_t
 pki_end(void)
 {

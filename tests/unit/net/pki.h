@@ -32,6 +32,8 @@ int pki_close(void **state);
 /* Of a file, for as long as the folder is there. */
 const char *pki_path(const char *file);
 struct tls_files pki_files(const char *name);
+/* Those side by side, up to the NULL: at most eight. */
+struct tls_material *pki_material(const char *const *names);
 /* Seconds since 1970: when all end that have not expired; and when "expired" did. */
 int64_t pki_end(void);
 int64_t pki_end_of_expired(void);

@@ -20,7 +20,7 @@ set_up(void **state)
 {
 	if (pki_open(state) != 0 || tls_tickets_new(&tickets) != STATUS_OK)
 		return -1;
-	material = scene_material(shown);
+	material = pki_material(shown);
 	trusted = scene_authorities("ca.pem");
 	return 0;
 }
@@ -152,7 +152,7 @@ believes(void **state)
 	struct tls_server *server;
 	struct tls_facts facts;
 
-	settings.material = scene_material(names);
+	settings.material = pki_material(names);
 	server = scene_server(&settings);
 	scene_open(&scene, 0);
 	scene_shake(&scene, server, client, row->wanted, NULL);
@@ -244,8 +244,8 @@ asks(void **state)
 	const struct client_row *row = *state;
 	const char *const names[] = {row->shown, NULL};
 	struct tls_server_settings settings = plain_settings();
-	struct tls_client_settings offered = {NULL, row->shown ? scene_material(names)
-							       : NULL};
+	struct tls_client_settings offered = {NULL,
+					      row->shown ? pki_material(names) : NULL};
 	struct tls_client *client = scene_client(&offered);
 	struct tls_session session = {0};
 	struct tls_server *server;
@@ -324,7 +324,7 @@ swap_to(struct tls_server *server, const char *name)
 	struct tls_server_settings settings = plain_settings();
 	struct tls_fault fault;
 
-	settings.material = scene_material(names);
+	settings.material = pki_material(names);
 	assert_int_equal(tls_server_swap(server, &settings, &fault), STATUS_OK);
 	tls_material_unref(settings.material);
 }
@@ -452,30 +452,6 @@ a_swap_leaves_sessions_alone(void **state)
 	scene_close(&later);
 }
 
-/* A pair is refused before any server hears of it. */
-static void
-a_bad_pair_changes_nothing(void **state)
-{
-	const struct tls_files files[] = {pki_files("second"), pki_files("disorder")};
-	struct tls_server_settings settings = plain_settings();
-	struct tls_server *server = scene_server(&settings);
-	struct tls_client *client = scene_client(&believes_all);
-	struct tls_material *refused = NULL;
-	struct tls_fault fault;
-	struct tls_facts facts;
-
-	(void)state;
-	assert_int_equal(tls_material_load(&refused, files, 2, &fault), STATUS_INVALID);
-	assert_null(refused);
-	scene_open(&scene, 0);
-	scene_shake(&scene, server, client, "mx.test", NULL);
-	stream_tls_facts(&scene.client.stream, &facts);
-	assert_span(facts.common_name, "mx.test");
-	scene_close(&scene);
-	tls_server_free(server);
-	tls_client_free(client);
-}
-
 /* A handshake that has begun goes by what was there when it began. */
 static void
 a_swap_in_the_middle_of_a_handshake(void **state)
@@ -595,7 +571,6 @@ main(void)
 		cmocka_unit_test(resumes_after_an_end_without_notice),
 		cmocka_unit_test(a_certificate_is_looked_at_again),
 		cmocka_unit_test(a_swap_leaves_sessions_alone),
-		cmocka_unit_test(a_bad_pair_changes_nothing),
 		cmocka_unit_test(a_swap_in_the_middle_of_a_handshake),
 		cmocka_unit_test(the_handshake_in_small_pieces),
 		cmocka_unit_test(an_empty_stream_is_closed_in_the_handshake),

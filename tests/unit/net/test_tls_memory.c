@@ -84,7 +84,7 @@ set_up(void)
 
 	if (pki_open(NULL) != 0 || tls_tickets_new(&tickets) != STATUS_OK)
 		return -1;
-	settings.material = material = scene_material(shown);
+	settings.material = material = pki_material(shown);
 	settings.authorities = verifying.authorities = authorities =
 		scene_authorities("ca.pem");
 	settings.tickets = tickets;

@@ -34,7 +34,7 @@ set_up(void)
 
 	if (pki_open(NULL) != 0 || tls_tickets_new(&tickets) != STATUS_OK)
 		return -1;
-	material = scene_material(shown);
+	material = pki_material(shown);
 	return 0;
 }
 

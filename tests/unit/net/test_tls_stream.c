@@ -22,7 +22,7 @@ set_up(void)
 
 	if (pki_open(NULL) != 0 || tls_tickets_new(&tickets) != STATUS_OK)
 		return -1;
-	material = scene_material(shown);
+	material = pki_material(shown);
 	settings.material = material;
 	settings.tickets = tickets;
 	server = scene_server(&settings);

@@ -218,21 +218,6 @@ scene_greet(struct scene *scene)
 
 /* ---- what they show and trust ---- */
 
-struct tls_material *
-scene_material(const char *const *names)
-{
-	struct tls_material *material;
-	struct tls_files files[8];
-	struct tls_fault fault;
-	size_t count = 0;
-
-	for (; names[count]; count++)
-		files[count] = pki_files(names[count]);
-	if (tls_material_load(&material, files, count, &fault) != STATUS_OK)
-		fail_msg("%s", fault.text);
-	return material;
-}
-
 struct tls_authorities *
 scene_authorities(const char *file)
 {

@@ -54,7 +54,6 @@ void side_work(struct side *side);
 struct span side_heard(const struct side *side);
 
 /* From pki's files; each fails the test if it fails. */
-struct tls_material *scene_material(const char *const *names);
 struct tls_authorities *scene_authorities(const char *file);
 struct tls_server *scene_server(const struct tls_server_settings *settings);
 struct tls_client *scene_client(const struct tls_client_settings *settings);
