@@ -116,9 +116,9 @@ void sasl_credentials_clear(struct sasl_credentials *credentials);
 
 /*
  * The user whose secret it is: UTF-8 without control characters. Of PLAIN the
- * authentication identity, not the one to act for. Of OAUTHBEARER the one to act for,
- * since only the token says who it is; empty without "a=". Valid until they are
- * cleared.
+ * authentication identity, not the one to act for. Of the mechanisms with a token the
+ * one to act for, since only the token says who it is; empty in OAUTHBEARER without
+ * "a=". Valid until they are cleared.
  */
 struct span sasl_credentials_name(const struct sasl_credentials *credentials);
 

@@ -56,7 +56,8 @@ ends_pairs(struct span text)
 	       span_equals(span_skip(text, text.length - 2), SPAN("\1\1"));
 }
 
-/* "user=" name ^A "auth=Bearer " token ^A ^A */
+/* "user=" name ^A "auth=Bearer " token ^A ^A. Whose the token is, its issuer and the
+   servers know: the name says for whom it is shown. */
 bool
 sasl_response_xoauth2(char *text, size_t length, struct sasl_identity *identity)
 {
@@ -67,6 +68,7 @@ sasl_response_xoauth2(char *text, size_t length, struct sasl_identity *identity)
 		return false;
 	rest = span_skip(rest, opening.length);
 	identity->name = span_cut(&rest, '\1');
+	identity->acts_for_another = true;
 	return sasl_name_is_valid(identity->name) &&
 	       span_starts_nocase(rest, SPAN("auth=Bearer "));
 }
@@ -94,8 +96,8 @@ unescape(char *text, size_t length, struct span *name)
 
 /*
  * gs2-header kvsep *kvpair kvsep (RFC 7628 3.1), gs2-header = ("n" / "y") "," ["a="
- * saslname] ",". A "p=" would bind it to the TLS that ends here. Whose the token is,
- * its issuer and the servers know: "a=" says for whom it is shown.
+ * saslname] ",". A "p=" would bind it to the TLS that ends here. "a=" is as "user="
+ * above.
  */
 bool
 sasl_response_oauthbearer(char *text, size_t length, struct sasl_identity *identity)

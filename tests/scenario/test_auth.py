@@ -902,6 +902,7 @@ def test_a_name_that_xclient_has_no_room_for(evenpost_before, checking_servers):
             encode(f"n,a=bob@b.example,\1auth=Bearer {_PASSWORD}\1\1"),
             "bob@b.example",
         ),
+        ("XOAUTH2", encode(f"user={_USER}\1auth=Bearer {_PASSWORD}\1\1"), _USER),
     ],
 )
 def test_who_acts_for_another_is_not_told_by_xclient(
@@ -909,7 +910,9 @@ def test_who_acts_for_another_is_not_told_by_xclient(
 ):
     """LOGIN would make the client one whose rights it did not ask for, or does not have."""
     servers = checking_servers(
-        2, auth="AUTH PLAIN OAUTHBEARER", extensions=(*EXTENSIONS, "XCLIENT ADDR LOGIN")
+        2,
+        auth="AUTH PLAIN XOAUTH2 OAUTHBEARER",
+        extensions=(*EXTENSIONS, "XCLIENT ADDR LOGIN"),
     )
     evenpost = evenpost_before(
         *servers, listener=_CLEAR, pool={"identity": "xclient", "repeat-login": "xclient"}
