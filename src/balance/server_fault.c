@@ -101,6 +101,13 @@ bars_until(const struct server_fault *fault)
 	return atomic_load_explicit(&fault->bars_until, memory_order_relaxed);
 }
 
+static bool
+is_said_already(const struct server_fault_record *record,
+		const char text[SERVER_FAULT_MAX])
+{
+	return memcmp(record->text, text, SERVER_FAULT_MAX) == 0;
+}
+
 bool
 server_set_fault(struct server *server, enum server_fault_kind kind,
 		 enum server_fault_effect effect, const char *why)
@@ -113,10 +120,12 @@ server_set_fault(struct server *server, enum server_fault_kind kind,
 
 	assert(why[0]);
 	copy_printable(why, text);
-	bar(fault, effect == SERVER_FAULT_BARS ? BARS_SINCE_NOW : BARS_NOTHING);
-	if (!fault_read(fault, &record, &version) ||
-	    !memcmp(record.text, text, SERVER_FAULT_MAX))
+	if (effect == SERVER_FAULT_BARS)
+		bar(fault, BARS_SINCE_NOW);
+	if (!fault_read(fault, &record, &version) || is_said_already(&record, text))
 		return false;
+	if (effect == SERVER_FAULT_PASSES)
+		bar(fault, BARS_NOTHING);
 	memcpy(record.text, text, SERVER_FAULT_MAX);
 	news = record_is_news(&record);
 	if (!fault_write(fault, &record, version) || !news)

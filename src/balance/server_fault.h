@@ -62,7 +62,8 @@ struct server_fault {
 /*
  * why: one line, not empty: who, what, and what to do about it. It is cut where it is
  * too long, and octets outside printable ASCII become "?": it may quote a server.
- * effect: the last that was said of the kind counts, whether its text is new or not.
+ * effect: the last that was said of the kind counts; but one that passes takes nothing
+ * back from the same text that bars: it proves less, and not the contrary.
  * Returns true where it was logged (event=fault pool= server= why=). Where another
  * thread sets or clears it just now, nothing happens.
  */

@@ -229,6 +229,29 @@ test_bars_no_more(void **state)
 	fleet_close(&fleet);
 }
 
+/* Who finds the same again, and has less proof of it. */
+static void
+test_bars_still(void **state)
+{
+	static const uint32_t weight = 1;
+	struct fleet fleet;
+	struct server *server;
+
+	(void)state;
+	fleet_open_weights(&fleet, "round-robin", &weight, 1);
+	server = fleet.servers[0];
+	server_set_fault(server, SERVER_FAULT_TLS, SERVER_FAULT_PASSES, "a");
+	assert_barred(server, FLEET_NOW, NULL);
+	server_set_fault(server, SERVER_FAULT_TLS, SERVER_FAULT_BARS, "a");
+	server_tick(server, FLEET_NOW);
+	server_set_fault(server, SERVER_FAULT_TLS, SERVER_FAULT_PASSES, "a");
+	assert_barred(server, FLEET_NOW, "a");
+	/* from the last time that it was proven */
+	server_tick(server, FLEET_NOW + 1);
+	assert_barred(server, FLEET_NOW + SERVER_FAULT_BARS_FOR, NULL);
+	fleet_close(&fleet);
+}
+
 static void
 test_without_a_pool(void **state)
 {
@@ -378,6 +401,7 @@ main(void)
 		cmocka_unit_test(test_no_state),
 		cmocka_unit_test(test_bars),
 		cmocka_unit_test(test_bars_no_more),
+		cmocka_unit_test(test_bars_still),
 		cmocka_unit_test(test_without_a_pool),
 		cmocka_unit_test(test_threads_differ),
 		cmocka_unit_test(test_threads_agree),
