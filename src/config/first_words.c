@@ -31,6 +31,20 @@ is_record(struct span said)
 	       said.at[1] == 3 && (unsigned char)said.at[2] <= 4;
 }
 
+bool
+first_words_refuse(enum pool_tls tls, struct span said)
+{
+	return tls == POOL_TLS_IMPLICIT && is_reply(said) && said.at[0] >= '4';
+}
+
+/* A greeting is the port's; a refusal may be this connection's: a server that has too
+   many says so before it listens to anything. */
+static enum setup_proof
+proof_of(struct span said)
+{
+	return said.at[0] == '2' ? SETUP_PROVEN_OF_ALL : SETUP_PROVEN_OF_ONE;
+}
+
 /* Behind STARTTLS it is no wrong port. */
 const char *
 first_words_in_clear(enum pool_tls tls, struct server *server,
@@ -38,7 +52,8 @@ first_words_in_clear(enum pool_tls tls, struct server *server,
 {
 	if (tls != POOL_TLS_IMPLICIT || !is_reply(said))
 		return NULL;
-	return setup_note_fault(SETUP_SPEAKS_CLEAR, &demand, server, own, NULL);
+	return setup_note_fault(SETUP_SPEAKS_CLEAR, proof_of(said), &demand, server,
+				own, NULL);
 }
 
 const char *
@@ -47,7 +62,8 @@ first_words_in_tls(enum pool_tls tls, struct server *server, const struct endpoi
 {
 	if (tls == POOL_TLS_IMPLICIT || !is_record(said))
 		return NULL;
-	return setup_note_fault(SETUP_SPEAKS_TLS, &demand, server, own, NULL);
+	return setup_note_fault(SETUP_SPEAKS_TLS, SETUP_PROVEN_OF_ALL, &demand, server,
+				own, NULL);
 }
 
 void

@@ -24,6 +24,9 @@ const char *first_words_in_clear(enum pool_tls tls, struct server *server,
 const char *first_words_in_tls(enum pool_tls tls, struct server *server,
 			       const struct endpoint *own, struct span said);
 
+/* A handshake failed since it refused the connection in clear: with 4yz or 5yz. */
+bool first_words_refuse(enum pool_tls tls, struct span said);
+
 /* It has greeted as it should: no such fault. Cheap where there was none. */
 void first_words_are_good(struct server *server);
 

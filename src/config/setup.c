@@ -49,8 +49,9 @@ static const struct {
 	[SETUP_NO_ADDRESS] = {"identity not announced",
 			      "announces, without ADDR among its attributes,", "to",
 			      NULL, SERVER_FAULT_BARS},
+	/* what it refuses are the values of one client */
 	[SETUP_REFUSED] = {"identity refused", "announces, and then refuses,", "to",
-			   NULL, SERVER_FAULT_BARS},
+			   NULL, SERVER_FAULT_PASSES},
 	[SETUP_NOT_TAKEN] = {"identity refused", "does not understand", "from", NULL,
 			     SERVER_FAULT_BARS},
 	[SETUP_STARTTLS_NOWHERE] = {"STARTTLS not offered", "does not offer", "to",
@@ -66,20 +67,21 @@ static const struct {
 				 SERVER_FAULT_BARS},
 };
 
-/* 501 is about a value, which another client does not have. */
+/* What is said to be over soon is no proof of the next time. */
 static enum server_fault_effect
-effect_of(enum setup_fault fault, const struct setup_demand *demand,
-	  const struct smtp_reply *reply)
+effect_of(enum setup_fault fault, enum setup_proof proof,
+	  const struct setup_demand *demand, const struct smtp_reply *reply)
 {
-	if (demand->optional || (fault == SETUP_REFUSED && reply && reply->code == 501))
+	if (demand->optional || proof == SETUP_PROVEN_OF_ONE ||
+	    (reply && smtp_reply_is_transient(reply)))
 		return SERVER_FAULT_PASSES;
 	return faults[fault].effect;
 }
 
 const char *
-setup_note_fault(enum setup_fault fault, const struct setup_demand *demand,
-		 struct server *server, const struct endpoint *own,
-		 const struct smtp_reply *reply)
+setup_note_fault(enum setup_fault fault, enum setup_proof proof,
+		 const struct setup_demand *demand, struct server *server,
+		 const struct endpoint *own, const struct smtp_reply *reply)
 {
 	const char *cure = faults[fault].cure ? faults[fault].cure : demand->cure;
 	char address[ENDPOINT_TEXT_MAX] = "this machine";
@@ -95,7 +97,8 @@ setup_note_fault(enum setup_fault fault, const struct setup_demand *demand,
 	snprintf(why, sizeof(why), "%s %s %s %s %s: %s%s", server->name,
 		 faults[fault].verb, demand->what, faults[fault].preposition, address,
 		 cure, said);
-	server_set_fault(server, demand->kind, effect_of(fault, demand, reply), why);
+	server_set_fault(server, demand->kind, effect_of(fault, proof, demand, reply),
+			 why);
 	return faults[fault].words;
 }
 

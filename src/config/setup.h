@@ -28,6 +28,15 @@ enum setup_fault {
 	SETUP_FAULT_COUNT
 };
 
+/*
+ * Of whom it is proven. A server that knows who the client is may do otherwise with
+ * another one; and what it did once, it need not do again.
+ */
+enum setup_proof {
+	SETUP_PROVEN_OF_ONE, /* the client, or the connection, that it was found with */
+	SETUP_PROVEN_OF_ALL,
+};
+
 /* What is demanded of the server. */
 struct setup_demand {
 	enum server_fault_kind kind;
@@ -42,11 +51,12 @@ extern const struct setup_demand setup_starttls, setup_login, setup_relayed_logi
 /*
  * Notes it at the server. own: our address towards it, of length 0 where there is none
  * yet. reply: what the server said, or NULL. Returns a few words for it: why another
- * server is tried.
+ * server is tried. It bars mail where it keeps that of everybody from the server.
  */
-const char *setup_note_fault(enum setup_fault fault, const struct setup_demand *demand,
-			     struct server *server, const struct endpoint *own,
-			     const struct smtp_reply *reply);
+const char *
+setup_note_fault(enum setup_fault fault, enum setup_proof proof,
+		 const struct setup_demand *demand, struct server *server,
+		 const struct endpoint *own, const struct smtp_reply *reply);
 
 /* Its certificate is not to be trusted for the name; verdict: why, in OpenSSL's words.
  */

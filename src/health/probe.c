@@ -206,7 +206,8 @@ probe_note_fault(const struct probe *probe, enum setup_fault fault,
 	struct endpoint own;
 
 	stream_local(&probe->stream, &own);
-	return setup_note_fault(fault, demand, probe->server, &own, reply);
+	return setup_note_fault(fault, SETUP_PROVEN_OF_ALL, demand, probe->server, &own,
+				reply);
 }
 
 static const char *

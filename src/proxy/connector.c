@@ -195,6 +195,13 @@ connector_heard_clear(const struct pool_snapshot *pool, struct server *server,
 				    stream_tls_first_octets(stream));
 }
 
+bool
+connector_heard_refusal(const struct pool_snapshot *pool, const struct stream *stream)
+{
+	return identity_is_told_first(pool->identity) &&
+	       first_words_refuse(pool->tls, stream_tls_first_octets(stream));
+}
+
 const char *
 connector_heard_tls(const struct pool_snapshot *pool, struct server *server,
 		    const struct stream *stream, struct span said)

@@ -58,5 +58,9 @@ const char *connector_heard_clear(const struct pool_snapshot *pool,
 				  struct server *server, const struct stream *stream);
 const char *connector_heard_tls(const struct pool_snapshot *pool, struct server *server,
 				const struct stream *stream, struct span said);
+/* Where a handshake has failed: it refused in clear, and knows the client, whom that
+   may be about. It is not to blame then. */
+bool
+connector_heard_refusal(const struct pool_snapshot *pool, const struct stream *stream);
 
 #endif

@@ -284,7 +284,8 @@ leave_unannounced(struct leg *leg, enum setup_fault fault)
 {
 	struct upstream *upstream = leg->upstream;
 	struct transaction *transaction = leg->transaction;
-	const char *why = upstream_note_identity(upstream, fault, NULL);
+	const char *why =
+		upstream_note_identity(upstream, fault, SETUP_PROVEN_OF_ALL, NULL);
 
 	tally_add(&upstream->server->counters.failures[SERVER_FAILURE_GREETING], 1);
 	server_observe(upstream->server, SERVER_TRAFFIC_FAILED, why,
@@ -382,6 +383,22 @@ break_off(struct leg *leg, enum server_failure failure, const char *why,
 	transaction_leg_failed(transaction, phase, why, stale ? NULL : reply, stale);
 }
 
+/* It is about this client: the server is not to blame. MAIL may be on its way behind
+   it, and must not be read as if the identity had been taken. */
+static void
+leave_refusing(struct leg *leg, const struct smtp_reply *reply)
+{
+	struct upstream *upstream = leg->upstream;
+	struct transaction *transaction = leg->transaction;
+	enum retry_phase phase = phase_of(leg);
+	const char *why = upstream_note_identity(upstream, SETUP_REFUSED,
+						 SETUP_PROVEN_OF_ONE, reply);
+
+	tally_add(&upstream->server->counters.failures[SERVER_FAILURE_GREETING], 1);
+	upstream_close(upstream);
+	transaction_leg_failed(transaction, phase, why, NULL, false);
+}
+
 static void
 identity_replied(struct leg *leg, const struct smtp_reply *reply)
 {
@@ -390,8 +407,7 @@ identity_replied(struct leg *leg, const struct smtp_reply *reply)
 	if (smtp_reply_is_positive(reply))
 		server_clear_fault(upstream->server, SERVER_FAULT_IDENTITY);
 	else
-		break_off(leg, SERVER_FAILURE_GREETING,
-			  upstream_note_identity(upstream, SETUP_REFUSED, reply), NULL);
+		leave_refusing(leg, reply);
 }
 
 static void

@@ -145,8 +145,8 @@ refuses_header(struct tunnel *tunnel, const struct smtp_reply *greeting,
 		return false;
 	stream_local(&tunnel->server_stream, &own);
 	fail(tunnel, SERVER_FAILURE_GREETING,
-	     setup_note_fault(SETUP_NOT_TAKEN, identity_demand(method), tunnel->server,
-			      &own, &answer));
+	     setup_note_fault(SETUP_NOT_TAKEN, SETUP_PROVEN_OF_ALL,
+			      identity_demand(method), tunnel->server, &own, &answer));
 	return true;
 }
 
@@ -298,7 +298,12 @@ fail_handshake(struct tunnel *tunnel)
 		setup_note_certificate(tunnel->server,
 				       setup_tls_name(tunnel->pool, tunnel->server),
 				       verdict);
-	fail(tunnel, SERVER_FAILURE_TLS, why);
+	if (!connector_heard_refusal(tunnel->pool, &tunnel->server_stream)) {
+		fail(tunnel, SERVER_FAILURE_TLS, why);
+		return;
+	}
+	tally_add(&tunnel->server->counters.failures[SERVER_FAILURE_TLS], 1);
+	try_another(tunnel, RETRY_GREETING, why);
 }
 
 static void

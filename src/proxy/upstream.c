@@ -113,6 +113,18 @@ upstream_run_out(struct upstream *upstream)
 }
 
 void
+upstream_fail_setup(struct upstream *upstream, enum server_failure failure,
+		    enum setup_proof proof, const char *why)
+{
+	if (proof == SETUP_PROVEN_OF_ALL) {
+		upstream_fail(upstream, failure, why);
+		return;
+	}
+	tally_add(&upstream->server->counters.failures[failure], 1);
+	upstream_lose(upstream, failure, why, NULL);
+}
+
+void
 upstream_cut(struct upstream *upstream)
 {
 	upstream_lose(upstream, SERVER_FAILURE_LOST, "cut", NULL);
@@ -556,19 +568,20 @@ upstream_release(struct upstream *upstream, bool clean)
 
 const char *
 upstream_note_fault(const struct upstream *upstream, enum setup_fault fault,
-		    const struct setup_demand *demand, const struct smtp_reply *reply)
+		    enum setup_proof proof, const struct setup_demand *demand,
+		    const struct smtp_reply *reply)
 {
 	struct endpoint own;
 
 	stream_local(&upstream->stream, &own);
-	return setup_note_fault(fault, demand, upstream->server, &own, reply);
+	return setup_note_fault(fault, proof, demand, upstream->server, &own, reply);
 }
 
 const char *
 upstream_note_identity(const struct upstream *upstream, enum setup_fault fault,
-		       const struct smtp_reply *reply)
+		       enum setup_proof proof, const struct smtp_reply *reply)
 {
-	return upstream_note_fault(upstream, fault,
+	return upstream_note_fault(upstream, fault, proof,
 				   identity_demand(upstream->pool->identity), reply);
 }
 

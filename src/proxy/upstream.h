@@ -131,7 +131,7 @@ void upstream_release(struct upstream *upstream, bool clean);
    few words. reply: what it said, or NULL. */
 const char *
 upstream_note_identity(const struct upstream *upstream, enum setup_fault fault,
-		       const struct smtp_reply *reply);
+		       enum setup_proof proof, const struct smtp_reply *reply);
 
 /* It serves its session no more, whoever has it now: an idle one ends. */
 void upstream_disown(struct upstream *upstream);

@@ -146,6 +146,17 @@ upstream_lost_at_login(struct upstream *upstream, const char *why)
 		note_client_refused(upstream);
 }
 
+/* Some servers offer it to some clients. */
+static void
+fail_for_login(struct upstream *upstream)
+{
+	enum setup_proof proof = upstream_proof(upstream);
+
+	upstream_fail_setup(upstream, SERVER_FAILURE_GREETING, proof,
+			    upstream_note_fault(upstream, SETUP_LOGIN_NOWHERE, proof,
+						&setup_login, NULL));
+}
+
 /* NULL: it was given up. A new password may come while the old one is being said. */
 static const struct sasl_credentials *
 own_credentials(struct upstream *upstream)
@@ -159,9 +170,7 @@ own_credentials(struct upstream *upstream)
 		upstream->smarthost = smarthost_ref(smarthost);
 		return credentials;
 	}
-	upstream_fail(
-		upstream, SERVER_FAILURE_GREETING,
-		upstream_note_fault(upstream, SETUP_LOGIN_NOWHERE, &setup_login, NULL));
+	fail_for_login(upstream);
 	return NULL;
 }
 

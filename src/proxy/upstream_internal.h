@@ -23,7 +23,13 @@ void upstream_run_out(struct upstream *upstream);
    words. reply: what it said, or NULL. */
 const char *
 upstream_note_fault(const struct upstream *upstream, enum setup_fault fault,
-		    const struct setup_demand *demand, const struct smtp_reply *reply);
+		    enum setup_proof proof, const struct setup_demand *demand,
+		    const struct smtp_reply *reply);
+/* What the server does now proves of others, too: it does not know the client yet. */
+enum setup_proof upstream_proof(const struct upstream *upstream);
+/* Ends it for such a fault. The server is to blame for what is proven of all. */
+void upstream_fail_setup(struct upstream *upstream, enum server_failure failure,
+			 enum setup_proof proof, const char *why);
 
 /* Makes it anew, to the same server for the same holder, and from now on in clear. */
 void upstream_start_over_in_clear(struct upstream *upstream);

@@ -30,6 +30,14 @@ upstream_print_why(char why[UPSTREAM_WHY_MAX], const char *what,
 	snprintf(why, UPSTREAM_WHY_MAX, "%s: %.*s", what, SPAN_ARGS(line));
 }
 
+enum setup_proof
+upstream_proof(const struct upstream *upstream)
+{
+	return upstream->introduced || identity_is_told_first(upstream->pool->identity)
+		       ? SETUP_PROVEN_OF_ONE
+		       : SETUP_PROVEN_OF_ALL;
+}
+
 /*
  * The server will not have us, or not this client, where it knows the client already:
  * then it is not to blame, and its words may be the client's.
@@ -41,7 +49,7 @@ upstream_take_refusal(struct upstream *upstream, const char *what,
 	char why[UPSTREAM_WHY_MAX];
 
 	upstream_print_why(why, what, reply);
-	if (upstream->introduced || identity_is_told_first(upstream->pool->identity))
+	if (upstream_proof(upstream) == SETUP_PROVEN_OF_ONE)
 		upstream_lose(upstream, SERVER_FAILURE_GREETING, why, reply);
 	else
 		upstream_fail(upstream, SERVER_FAILURE_GREETING, why);
@@ -50,10 +58,10 @@ upstream_take_refusal(struct upstream *upstream, const char *what,
 /* Its set-up does not go with the identity: it is not used for this client. */
 static void
 refuse_identity(struct upstream *upstream, enum setup_fault fault,
-		const struct smtp_reply *reply)
+		enum setup_proof proof, const struct smtp_reply *reply)
 {
-	upstream_fail(upstream, SERVER_FAILURE_GREETING,
-		      upstream_note_identity(upstream, fault, reply));
+	upstream_fail_setup(upstream, SERVER_FAILURE_GREETING, proof,
+			    upstream_note_identity(upstream, fault, proof, reply));
 }
 
 bool
@@ -200,11 +208,12 @@ introduce(struct upstream *upstream)
 	const struct smtp_extensions *announced = &upstream->extensions;
 
 	if (!(announced->set & SMTP_XCLIENT)) {
-		refuse_identity(upstream, SETUP_NOT_ANNOUNCED, NULL);
+		refuse_identity(upstream, SETUP_NOT_ANNOUNCED, SETUP_PROVEN_OF_ALL,
+				NULL);
 		return;
 	}
 	if (!(announced->xclient & SMTP_ATTRIBUTE_ADDR)) {
-		refuse_identity(upstream, SETUP_NO_ADDRESS, NULL);
+		refuse_identity(upstream, SETUP_NO_ADDRESS, SETUP_PROVEN_OF_ALL, NULL);
 		return;
 	}
 	upstream->introduced = true;
@@ -237,7 +246,7 @@ take_identity(struct upstream *upstream, const struct smtp_reply *reply)
 	else if (upstream->told_login) /* it may be the name that it does not like */
 		upstream_refuse_server(upstream, "XCLIENT LOGIN: refused");
 	else
-		refuse_identity(upstream, SETUP_REFUSED, reply);
+		refuse_identity(upstream, SETUP_REFUSED, SETUP_PROVEN_OF_ONE, reply);
 }
 
 /* Once a server knows the client, what it offers may be for that one alone. */
@@ -276,6 +285,16 @@ may_say_helo(const struct upstream *upstream)
 	       !identity_has_preamble(upstream->pool->identity);
 }
 
+/* Behind a good reply another one that was not asked for is an answer to the header.
+   In place of that to EHLO it may be about what this client is called. */
+static enum setup_proof
+proof_by(const struct smtp_reply *first, struct span rest)
+{
+	return smtp_reply_is_positive(first) && !span_is_empty(rest)
+		       ? SETUP_PROVEN_OF_ALL
+		       : SETUP_PROVEN_OF_ONE;
+}
+
 /* True: it does not know what to do with a PROXY header, and is left. */
 static bool
 refuses_header(struct upstream *upstream, const struct smtp_reply *reply,
@@ -286,7 +305,7 @@ refuses_header(struct upstream *upstream, const struct smtp_reply *reply,
 	if (!identity_was_taken_for_commands(upstream->pool->identity, reply, rest,
 					     &answer))
 		return false;
-	refuse_identity(upstream, SETUP_NOT_TAKEN, &answer);
+	refuse_identity(upstream, SETUP_NOT_TAKEN, proof_by(reply, rest), &answer);
 	return true;
 }
 

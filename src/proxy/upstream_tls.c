@@ -42,6 +42,18 @@ go_on_in_clear(struct upstream *upstream)
 	upstream_opening_go_on(upstream);
 }
 
+/* Some servers do without TLS with some clients. */
+static void
+fail_for_starttls(struct upstream *upstream, enum setup_fault fault,
+		  const struct smtp_reply *reply)
+{
+	enum setup_proof proof = upstream_proof(upstream);
+
+	upstream_fail_setup(
+		upstream, SERVER_FAILURE_TLS, proof,
+		upstream_note_fault(upstream, fault, proof, &setup_starttls, reply));
+}
+
 void
 upstream_say_starttls(struct upstream *upstream)
 {
@@ -49,10 +61,7 @@ upstream_say_starttls(struct upstream *upstream)
 		if (upstream->pool->tls == POOL_TLS_MAY)
 			go_on_in_clear(upstream);
 		else
-			upstream_fail(upstream, SERVER_FAILURE_TLS,
-				      upstream_note_fault(upstream,
-							  SETUP_STARTTLS_NOWHERE,
-							  &setup_starttls, NULL));
+			fail_for_starttls(upstream, SETUP_STARTTLS_NOWHERE, NULL);
 		return;
 	}
 	if (smtp_client_send(&upstream->smtp, SMTP_STEP_STARTTLS, &upstream->output,
@@ -75,9 +84,7 @@ take_refusal(struct upstream *upstream, const struct smtp_reply *reply)
 	if (reply->code == 421) {
 		upstream_take_refusal(upstream, "STARTTLS", reply);
 	} else if (upstream->pool->tls != POOL_TLS_MAY) {
-		upstream_fail(upstream, SERVER_FAILURE_TLS,
-			      upstream_note_fault(upstream, SETUP_STARTTLS_REFUSED,
-						  &setup_starttls, reply));
+		fail_for_starttls(upstream, SETUP_STARTTLS_REFUSED, reply);
 	} else if (reply->code == 454) {
 		go_on_in_clear(upstream);
 	} else {
@@ -110,7 +117,7 @@ upstream_spoke_before_tls(struct upstream *upstream)
 {
 	upstream_fail(upstream, SERVER_FAILURE_TLS,
 		      upstream_note_fault(upstream, SETUP_STARTTLS_ANSWERED,
-					  &setup_starttls, NULL));
+					  SETUP_PROVEN_OF_ONE, &setup_starttls, NULL));
 }
 
 bool
@@ -158,7 +165,11 @@ take_failure(struct upstream *upstream)
 		setup_note_certificate(upstream->server,
 				       setup_tls_name(upstream->pool, upstream->server),
 				       verdict);
-	upstream_give_up_tls(upstream, SERVER_FAILURE_TLS, why);
+	if (connector_heard_refusal(upstream->pool, &upstream->stream))
+		upstream_fail_setup(upstream, SERVER_FAILURE_TLS, SETUP_PROVEN_OF_ONE,
+				    why);
+	else
+		upstream_give_up_tls(upstream, SERVER_FAILURE_TLS, why);
 }
 
 /* The greeting is owed still where TLS is implicit. */

@@ -272,10 +272,7 @@ UNANNOUNCED = (
     b"s1 does not announce XCLIENT to 127.0.0.1: "
 )
 ANNOUNCES = {"extensions": (*EXTENSIONS, "XCLIENT NAME ADDR")}
-
-
-def refuse_xclient(server):
-    server.on("xclient", "550 5.7.0 insufficient authorization")
+UNPROBED = {"health": {"probe": "none"}}
 
 
 def send_refused(evenpost):
@@ -314,28 +311,127 @@ def test_ready_with_one_server_that_can_be_used(evenpost_before, scripted_server
 
 def test_not_ready_as_traffic_finds_out(evenpost_before, scripted_servers):
     """Without a probe, until a client is served."""
-    (server,) = scripted_servers(**ANNOUNCES)
-    refuse_xclient(server)
-    evenpost = evenpost_before(
-        server, pool={"identity": "xclient", "health": {"probe": "none"}}
-    )
+    (server,) = scripted_servers()
+    evenpost = evenpost_before(server, pool={"identity": "xclient", **UNPROBED})
     assert evenpost.get("/readyz")[0] == 200
     send_refused(evenpost)
-    assert b"s1 announces, and then refuses, XCLIENT" in evenpost.get("/readyz?verbose")[1]
+    assert UNANNOUNCED in evenpost.get("/readyz?verbose")[1]
     assert evenpost.get("/readyz")[0] == 503
-    server.on("xclient", "220 scripted.test ESMTP")
+    server.extensions = ANNOUNCES["extensions"]
     send_messages(evenpost, 1)
     assert evenpost.get("/readyz")[0] == 200
 
 
-def test_ready_where_one_clients_values_are_refused(evenpost_before, scripted_servers):
-    """Clients could keep the others away otherwise."""
-    (server,) = scripted_servers(**ANNOUNCES)
-    server.on("xclient", "501 5.5.4 Bad NAME syntax")
-    evenpost = evenpost_before(server, pool={"identity": "xclient"})
+# What a server may do with one client and not with another, or once and not again:
+# settings of the pool and of the server, and what it does.
+WITH_ONE = {
+    "a value of XCLIENT": (
+        {"identity": "xclient"},
+        ANNOUNCES,
+        {"xclient": "501 5.5.4 Bad NAME syntax"},
+    ),
+    "the client of XCLIENT": (
+        {"identity": "xclient"},
+        ANNOUNCES,
+        {"xclient": "550 5.7.0 not this one"},
+    ),
+    "a parameter of XCLIENT": (
+        {"identity": "xclient"},
+        ANNOUNCES,
+        {"xclient": "504 5.5.4 no such thing"},
+    ),
+    "XFORWARD for now": (
+        {"identity": "xforward"},
+        {"extensions": (*EXTENSIONS, "XFORWARD NAME ADDR")},
+        {"xforward": "450 4.3.0 later"},
+    ),
+    "the name behind PROXY": (
+        {"identity": "proxy-v2"},
+        {"expects_proxy": True},
+        {"ehlo": "502 5.5.2 not with this name"},
+    ),
+    "no STARTTLS behind PROXY": (
+        {"identity": "proxy-v2", "tls": "require"},
+        {"expects_proxy": True},
+        {},
+    ),
+    "no AUTH behind XCLIENT": (
+        {"identity": "xclient", "auth": True},
+        ANNOUNCES,
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("row", WITH_ONE)
+def test_one_client_makes_nothing_unready(
+    evenpost_before, scripted_servers, scratch, row
+):
+    """It is told, and neither readiness nor the server's state says so of all."""
+    pool, server_keys, actions = WITH_ONE[row]
+    servers = scripted_servers(2, **server_keys)
+    for server in servers:
+        for stage, action in actions.items():
+            server.on(stage, action)
+    if pool.get("auth"):
+        pool = {**pool, "auth": write_login(scratch)}
+    passive = {"failures": 1, "eject": "1h"}
+    evenpost = evenpost_before(*servers, pool={**pool, **UNPROBED, "passive": passive})
     send_refused(evenpost)
-    evenpost.wait_event("fault")
+    for name, shown in evenpost.pools()["hubs"].items():
+        evenpost.wait_event("fault", server=name)
+        assert shown["fault"] and shown["state"] == "up"
+        assert sum(shown["failures"].values()) == 1
+        assert metric(evenpost, "evenpost_server_fault", server=name) == 1
     assert evenpost.get("/readyz")[0] == 200
+
+
+def test_ready_where_starttls_is_refused_for_now(evenpost_before, scripted_servers):
+    (server,) = scripted_servers(extensions=(*EXTENSIONS, "STARTTLS"))
+    server.on("other", "454 4.7.0 not now")
+    evenpost = evenpost_before(
+        server, pool={"tls": "require", "passive": {"failures": 0}, **UNPROBED}
+    )
+    send_refused(evenpost)
+    evenpost.wait_event("fault", server="s1")
+    assert evenpost.get("/readyz")[0] == 200
+    server.on("other", "502 5.5.1 not at all")
+    send_refused(evenpost)
+    assert b"s1 offers, and then refuses, STARTTLS" in evenpost.get("/readyz?verbose")[1]
+    assert evenpost.get("/readyz")[0] == 503
+
+
+def test_ready_where_a_full_server_refuses_before_tls(evenpost_before, scripted_servers):
+    """In clear, where TLS is implicit: it is no wrong port for that."""
+    (server,) = scripted_servers()
+    server.on("greeting", "421 4.3.2 too many connections")
+    evenpost = evenpost_before(
+        server, pool={"tls": "implicit", "passive": {"failures": 0}, **UNPROBED}
+    )
+    send_refused(evenpost)
+    evenpost.wait_event("fault", server="s1")
+    assert evenpost.get("/readyz")[0] == 200
+    server.on("greeting", "220 scripted.test ESMTP")
+    send_refused(evenpost)
+    assert b"s1 speaks SMTP in clear" in evenpost.get("/readyz?verbose")[1]
+
+
+def test_not_ready_where_a_proxy_header_is_a_command(evenpost_before, scripted_servers):
+    """An answer that nobody asked for, behind the greeting, is not about a client."""
+    (server,) = scripted_servers()
+    server.on("greeting", "220 scripted.test\n500 5.5.2 command not recognized")
+    evenpost = evenpost_before(server, pool={"identity": "proxy-v1", **UNPROBED})
+    send_refused(evenpost)
+    assert b"s1 does not understand a PROXY header" in evenpost.get("/readyz?verbose")[1]
+    assert evenpost.get("/readyz")[0] == 503
+
+
+def write_login(directory):
+    """Of evenpost's own; the auth of a pool."""
+    password = directory / "password"
+    password.write_text("wrong\n")
+    password.chmod(0o600)
+    return {"username": "hub", "password-file": str(password)}
 
 
 def test_not_ready_while_no_server_takes_our_login(
@@ -343,10 +439,7 @@ def test_not_ready_while_no_server_takes_our_login(
 ):
     """Until there is a new password: then it is worth a try."""
     (server,) = scripted_servers(extensions=(*EXTENSIONS, "AUTH PLAIN"))
-    password = scratch / "password"
-    password.write_text("wrong\n")
-    password.chmod(0o600)
-    auth = {"username": "hub", "password-file": str(password)}
+    auth, password = write_login(scratch), scratch / "password"
     evenpost = evenpost_before(server, pool={"auth": auth})
     server.users = {"hub": "right"}
     assert evenpost.get("/readyz")[0] == 200

@@ -337,6 +337,30 @@ def test_clear_where_tls_should_be(evenpost_before, certificates, mode):
         evenpost.wait_event("fault", why="mended")
 
 
+@pytest.mark.parametrize("mode", ["message", "connection"])
+def test_client_refused_in_clear_before_tls(evenpost_before, scripted_servers, mode):
+    """A server that knows the client may refuse it before the handshake: no server is
+    ejected for that."""
+    servers = scripted_servers(2, expects_proxy=True)
+    for server in servers:
+        server.on("greeting", "421 4.7.0 too many connections of this client")
+    evenpost = evenpost_before(
+        *servers,
+        pool={
+            "tls": "implicit",
+            "identity": "proxy-v2",
+            "passive": {"failures": 1, "eject": "1h"},
+            **UNPROBED,
+        },
+        listener={"mode": mode},
+    )
+    visit(evenpost, mode, 451 if mode == "message" else 421)
+    states = evenpost.pools()["hubs"].values()
+    assert [server["state"] for server in states] == ["up", "up"]
+    assert [server["failures"]["tls"] for server in states] == [1, 1]
+    assert evenpost.get("/readyz")[0] == 200
+
+
 def visit(evenpost, mode, expected):
     if mode == "message":
         send_one(evenpost.port, expected)

@@ -85,6 +85,32 @@ notes(void **state)
 	server_unref(server);
 }
 
+/* A greeting proves what a refusal does not: that may be over soon. */
+static const struct bar_row {
+	const char *name;
+	struct span said;
+	bool barred;
+} bar_rows[] = {
+	{"a greeting in clear", SPAN_INITIALIZER("220 a"), true},
+	{"a server that is full", SPAN_INITIALIZER("421 a"), false},
+	{"a client that is refused", SPAN_INITIALIZER("554-a"), false},
+};
+
+static void
+bars(void **state)
+{
+	const struct bar_row *row = *state;
+	struct server *server = make_server("192.0.2.1:465");
+	struct endpoint own = {0};
+	char text[SERVER_FAULT_MAX];
+
+	assert_non_null(
+		first_words_in_clear(POOL_TLS_IMPLICIT, server, &own, row->said));
+	assert_true(server_fault(server, text));
+	assert_int_equal(server_is_barred(server, 0, text), row->barred);
+	server_unref(server);
+}
+
 static const struct missing_row {
 	const char *name;
 	enum pool_tls tls;
@@ -117,5 +143,6 @@ int
 main(void)
 {
 	log_set_level(LOG_ERROR);
-	return ROWS_RUN(rows, notes) + ROWS_RUN(missing_rows, hints);
+	return ROWS_RUN(rows, notes) + ROWS_RUN(bar_rows, bars) +
+	       ROWS_RUN(missing_rows, hints);
 }

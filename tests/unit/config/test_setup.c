@@ -7,26 +7,41 @@
 
 #include <string.h>
 
+#define ALL SETUP_PROVEN_OF_ALL
+#define ONE SETUP_PROVEN_OF_ONE
+
 static const struct row {
 	const char *name;
 	enum setup_fault fault;
+	enum setup_proof proof;
 	const struct setup_demand *demand; /* NULL: of XCLIENT */
 	unsigned code;                     /* of the reply; 0: none */
 	bool barred;
 } rows[] = {
-	{"clear in place of TLS", SETUP_SPEAKS_CLEAR, &setup_starttls, 0, true},
-	{"TLS in place of clear", SETUP_SPEAKS_TLS, &setup_starttls, 0, true},
-	{"no XCLIENT", SETUP_NOT_ANNOUNCED, NULL, 0, true},
-	{"no ADDR", SETUP_NO_ADDRESS, NULL, 0, true},
-	{"XCLIENT is refused", SETUP_REFUSED, NULL, 550, true},
-	{"a value of it is refused", SETUP_REFUSED, NULL, 501, false},
-	{"no PROXY header", SETUP_NOT_TAKEN, NULL, 501, true},
-	{"no STARTTLS", SETUP_STARTTLS_NOWHERE, &setup_starttls, 0, true},
-	{"STARTTLS is refused", SETUP_STARTTLS_REFUSED, &setup_starttls, 454, true},
-	{"words before the handshake", SETUP_STARTTLS_ANSWERED, &setup_starttls, 0,
+	{"clear in place of TLS", SETUP_SPEAKS_CLEAR, ALL, &setup_starttls, 0, true},
+	{"a refusal in clear", SETUP_SPEAKS_CLEAR, ONE, &setup_starttls, 0, false},
+	{"TLS in place of clear", SETUP_SPEAKS_TLS, ALL, &setup_starttls, 0, true},
+	{"no XCLIENT", SETUP_NOT_ANNOUNCED, ALL, NULL, 0, true},
+	{"no ADDR", SETUP_NO_ADDRESS, ALL, NULL, 0, true},
+	{"XCLIENT is refused", SETUP_REFUSED, ALL, NULL, 550, false},
+	{"a value of it is refused", SETUP_REFUSED, ALL, NULL, 501, false},
+	{"XFORWARD is refused for now", SETUP_REFUSED, ONE, NULL, 450, false},
+	{"no PROXY header", SETUP_NOT_TAKEN, ALL, NULL, 502, true},
+	{"perhaps no PROXY header", SETUP_NOT_TAKEN, ONE, NULL, 502, false},
+	{"no STARTTLS", SETUP_STARTTLS_NOWHERE, ALL, &setup_starttls, 0, true},
+	{"no STARTTLS for one", SETUP_STARTTLS_NOWHERE, ONE, &setup_starttls, 0, false},
+	{"STARTTLS is refused", SETUP_STARTTLS_REFUSED, ALL, &setup_starttls, 502,
+	 true},
+	{"it is refused for one", SETUP_STARTTLS_REFUSED, ONE, &setup_starttls, 502,
 	 false},
-	{"no AUTH for us", SETUP_LOGIN_NOWHERE, &setup_login, 0, true},
-	{"no AUTH for clients", SETUP_LOGIN_NOWHERE, &setup_relayed_login, 0, false},
+	{"it is refused for now", SETUP_STARTTLS_REFUSED, ALL, &setup_starttls, 454,
+	 false},
+	{"words before the handshake", SETUP_STARTTLS_ANSWERED, ALL, &setup_starttls, 0,
+	 false},
+	{"no AUTH for us", SETUP_LOGIN_NOWHERE, ALL, &setup_login, 0, true},
+	{"no AUTH for us with one", SETUP_LOGIN_NOWHERE, ONE, &setup_login, 0, false},
+	{"no AUTH for clients", SETUP_LOGIN_NOWHERE, ALL, &setup_relayed_login, 0,
+	 false},
 };
 
 static struct server *
@@ -58,7 +73,7 @@ bars(void **state)
 	struct endpoint own = {0};
 	struct smtp_reply reply = {row->code, SPAN("500 words")};
 
-	setup_note_fault(row->fault,
+	setup_note_fault(row->fault, row->proof,
 			 row->demand ? row->demand : identity_demand(IDENTITY_XCLIENT),
 			 server, &own, row->code ? &reply : NULL);
 	assert_fault(server, row->barred);
