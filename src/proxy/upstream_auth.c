@@ -124,26 +124,34 @@ give_up(struct upstream *upstream, const char *why, bool for_good)
 	leave_server(upstream, why, for_good ? NULL : &LOGIN_NOT_TAKEN);
 }
 
+/* What becomes of an old password says nothing of the new one. */
+static bool
+says_password_in_force(const struct upstream *upstream)
+{
+	return upstream->smarthost ==
+	       worker_smarthost(upstream->worker, upstream->pool);
+}
+
 /* It is told what is wrong, and not asked again for a while. */
 static void
 note_refusal(struct upstream *upstream, struct span said)
 {
+	if (!says_password_in_force(upstream))
+		return;
 	setup_note_login(upstream->server, SERVER_FAULT_BARS,
 			 upstream->pool->auth_username, said);
-	/* unless there is a new password already */
-	if (upstream->smarthost == worker_smarthost(upstream->worker, upstream->pool))
-		server_rest(upstream->server, upstream->worker->loop.now + REST);
+	server_rest(upstream->server, upstream->worker->loop.now + REST);
 }
 
 void
 upstream_lost_at_login(struct upstream *upstream, const char *why)
 {
-	if (upstream->smarthost)
+	if (!upstream->smarthost) /* some servers have no other word for a refusal */
+		note_client_refused(upstream);
+	else if (says_password_in_force(upstream))
 		/* one connection that is lost proves nothing of the next */
 		setup_note_login(upstream->server, SERVER_FAULT_PASSES,
 				 upstream->pool->auth_username, span_from_string(why));
-	else /* some servers have no other word for a refusal */
-		note_client_refused(upstream);
 }
 
 /* Some servers offer it to some clients. */

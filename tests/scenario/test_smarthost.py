@@ -5,13 +5,14 @@ import json
 import os
 import signal
 import ssl
+import threading
 
 import pytest
 
 from encryption import come
 from harness.pki import Authority
-from harness.raw_client import send_one
-from harness.scripted_server import DROP, EXTENSIONS
+from harness.raw_client import RawClient, send_one
+from harness.scripted_server import DROP, EXTENSIONS, Wait
 from harness.waiting import wait_until
 
 USER, PASSWORD = "hub@evenpost.test", "correct horse"
@@ -38,11 +39,11 @@ def password(scratch):
 
 @pytest.fixture
 def start(evenpost_before, password):
-    def begin(*servers, **pool):
+    def begin(*servers, workers=2, **pool):
         for server in servers:
             server.users = {USER: PASSWORD}
         auth = {"username": USER, "password-file": str(password[0])}
-        return evenpost_before(*servers, pool={"auth": auth, **pool})
+        return evenpost_before(*servers, pool={"auth": auth, **pool}, workers=workers)
 
     return begin
 
@@ -213,6 +214,29 @@ def test_a_new_password(start, scripted_servers, password):
         lambda: [e for e in evenpost.log_events("fault") if e["why"] == "mended"],
         "the end of the fault",
     )
+
+
+@pytest.mark.parametrize("late", [REFUSAL, DROP], ids=["refused", "dropped"])
+def test_an_old_password_that_is_answered_late(start, scripted_servers, password, late):
+    """There is a new one meanwhile: the answer says nothing of the server any more."""
+    (server,) = scripted_servers(**offering("PLAIN"))
+    release = threading.Event()
+    server.on("auth", Wait(release, late), "235 2.7.0 welcome")
+    evenpost = start(server, workers=1, health={"probe": "none"})
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        client.command("MAIL FROM:<ann@a.example>", 250)
+        client.send(b"RCPT TO:<bob@b.example>\r\n")
+        server.wait_for(logins, "the old password to be said")
+        password[1]("battery staple")
+        evenpost.wait_event("tls", why="certificates and passwords taken over")
+        send_one(evenpost.port)
+        assert len(set(logins(server))) == 2
+        release.set()
+        client.expect("451 4.3.2")
+    evenpost.wait_event("reject")
+    assert evenpost.pools()["hubs"]["s1"]["fault"] is None
+    assert evenpost.get("/readyz")[0] == 200
 
 
 def refused(evenpost):
