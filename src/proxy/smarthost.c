@@ -158,6 +158,16 @@ smarthost_unref(struct smarthost *smarthost)
 	free(smarthost);
 }
 
+bool
+smarthost_equals(const struct smarthost *one, const struct smarthost *other)
+{
+	if (!one || !other)
+		return one == other;
+	/* name and password are in it, and the other mechanism says the same two */
+	return span_equals(secret_span(&one->plain.text),
+			   secret_span(&other->plain.text));
+}
+
 const struct sasl_credentials *
 smarthost_credentials(const struct smarthost *smarthost, uint32_t offered)
 {

@@ -28,6 +28,9 @@ struct smarthost *smarthost_ref(struct smarthost *smarthost);
 /* NULL is ignored. */
 void smarthost_unref(struct smarthost *smarthost);
 
+/* They say the same to servers. NULL: nobody, who is like nobody else. */
+bool smarthost_equals(const struct smarthost *one, const struct smarthost *other);
+
 /*
  * For a server that offers these mechanisms: PLAIN, else LOGIN; NULL: it has neither.
  * They last as long as it does.

@@ -64,7 +64,8 @@ take_pool(struct tls_contexts *contexts, const struct pool_snapshot *pool,
 	return STATUS_OK;
 }
 
-/* The set itself may go. */
+/* The set itself may go. Where nothing has changed a server that has refused the login
+   is not to hear it again: it rests from that. */
 static void
 take_smarthost(struct tls_contexts *contexts, const struct pool_snapshot *pool,
 	       const struct tls_set *set)
@@ -72,6 +73,8 @@ take_smarthost(struct tls_contexts *contexts, const struct pool_snapshot *pool,
 	struct smarthost **smarthost = &contexts->smarthosts[pool->index];
 	struct smarthost *taken = tls_set_smarthost(set, pool);
 
+	if (smarthost_equals(*smarthost, taken))
+		return;
 	smarthost_unref(*smarthost);
 	*smarthost = taken ? smarthost_ref(taken) : NULL;
 	/* the password may be the right one now */

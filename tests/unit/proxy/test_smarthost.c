@@ -158,6 +158,29 @@ test_no_file(void **state)
 }
 
 static void
+test_equals(void **state)
+{
+	char fault[SMARTHOST_FAULT_MAX];
+	struct smarthost *one = NULL, *same = NULL, *other = NULL;
+
+	(void)state;
+	write_path(SPAN("secret"), 0600);
+	assert_int_equal(load(&one, path, fault), STATUS_OK);
+	assert_int_equal(load(&same, path, fault), STATUS_OK);
+	write_path(SPAN("secret2"), 0600);
+	assert_int_equal(load(&other, path, fault), STATUS_OK);
+	assert_true(smarthost_equals(one, one));
+	assert_true(smarthost_equals(one, same));
+	assert_false(smarthost_equals(one, other));
+	assert_false(smarthost_equals(one, NULL));
+	assert_false(smarthost_equals(NULL, one));
+	assert_true(smarthost_equals(NULL, NULL));
+	smarthost_unref(one);
+	smarthost_unref(same);
+	smarthost_unref(other);
+}
+
+static void
 test_references(void **state)
 {
 	char fault[SMARTHOST_FAULT_MAX];
@@ -177,9 +200,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_longest),
-		cmocka_unit_test(test_mechanisms),
-		cmocka_unit_test(test_no_file),
+		cmocka_unit_test(test_longest),    cmocka_unit_test(test_mechanisms),
+		cmocka_unit_test(test_no_file),    cmocka_unit_test(test_equals),
 		cmocka_unit_test(test_references),
 	};
 	int failed;
