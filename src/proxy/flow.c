@@ -132,6 +132,13 @@ read_some(struct flow *flow, char *scratch, size_t *count)
 	return status;
 }
 
+static void
+keep_first(struct flow *flow, struct span bytes)
+{
+	for (size_t i = 0; i < bytes.length && flow->first_count < FLOW_FIRST; i++)
+		flow->first[flow->first_count++] = bytes.at[i];
+}
+
 static enum step
 copy(struct flow *flow, char *scratch, struct pipe_pool *pipes)
 {
@@ -141,6 +148,7 @@ copy(struct flow *flow, char *scratch, struct pipe_pool *pipes)
 
 	if (count == 0)
 		return step_of_read(status);
+	keep_first(flow, span_of(scratch, count));
 	step = pass_on(flow, span_of(scratch, count), status == STATUS_END);
 	if (step != STEP_MOVED && step != STEP_STUCK)
 		return step;

@@ -16,14 +16,19 @@
 #include "net/pipe.h"
 #include "net/stream.h"
 
+/* Of what it reads first: a code of SMTP. */
+#define FLOW_FIRST 3
+
 struct flow {
 	struct stream *from;
 	struct stream *to;
-	struct buffer held; /* read, and not yet taken by the other side */
-	struct pipe *pipe;  /* while large pieces come; NULL: they are copied */
-	uint64_t bytes;     /* that the other side has taken */
-	bool drained;       /* from has ended, or is lost: nothing more comes */
-	bool ended;         /* and the other side has been told */
+	struct buffer held;     /* read, and not yet taken by the other side */
+	struct pipe *pipe;      /* while large pieces come; NULL: they are copied */
+	uint64_t bytes;         /* that the other side has taken */
+	char first[FLOW_FIRST]; /* that it has read, without what was held before */
+	uint8_t first_count;
+	bool drained; /* from has ended, or is lost: nothing more comes */
+	bool ended;   /* and the other side has been told */
 };
 
 void flow_init(struct flow *flow, struct stream *from, struct stream *to);

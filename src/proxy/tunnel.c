@@ -192,6 +192,20 @@ count_bytes(struct tunnel *tunnel)
 		server_observe(tunnel->server, SERVER_TRAFFIC_WORKED, "", now);
 }
 
+/*
+ * A server that has taken the PROXY header for a command refuses it before it answers
+ * the client: where it does what the client asks for first, it has taken it.
+ */
+static void
+look_at_answer(struct tunnel *tunnel)
+{
+	if (!tunnel->awaits_answer || tunnel->down.first_count < FLOW_FIRST)
+		return;
+	tunnel->awaits_answer = false;
+	if (tunnel->down.first[0] == '2')
+		server_clear_fault(tunnel->server, SERVER_FAULT_IDENTITY);
+}
+
 /* One side is gone: nobody reads what is meant for it. */
 static void
 lose_client(struct tunnel *tunnel)
@@ -254,6 +268,7 @@ move_both(struct tunnel *tunnel)
 	if (!move(tunnel, &tunnel->up) || !move(tunnel, &tunnel->down))
 		return;
 	count_bytes(tunnel);
+	look_at_answer(tunnel);
 	if (!tunnel->up.ended || !tunnel->down.ended) {
 		if (tunnel->down.ended && !tunnel->half_closed)
 			be_half_closed(tunnel);

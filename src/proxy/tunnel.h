@@ -58,7 +58,8 @@ struct tunnel {
 	struct server *server; /* reserved, or the last one that was; the snapshot's */
 	enum tunnel_state state;
 	bool reserved;
-	bool half_closed; /* the server has ended its side */
+	bool half_closed;   /* the server has ended its side */
+	bool awaits_answer; /* that shows whether the PROXY header was taken */
 	bool client_lost;
 	bool server_lost;
 	uint64_t number;

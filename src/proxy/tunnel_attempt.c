@@ -150,6 +150,15 @@ refuses_header(struct tunnel *tunnel, const struct smtp_reply *greeting,
 	return true;
 }
 
+/* What refuses a PROXY header may come behind it still. */
+static void
+pass_on_greeting(struct tunnel *tunnel, struct span rest)
+{
+	tunnel->awaits_answer =
+		identity_has_preamble(tunnel->pool->identity) && span_is_empty(rest);
+	tunnel_connect_through(tunnel);
+}
+
 /* Whatever else it may be, it is for the client to read: only a refusal is not. */
 static void
 look_at_greeting(struct tunnel *tunnel)
@@ -165,7 +174,7 @@ look_at_greeting(struct tunnel *tunnel)
 		if (reply.code >= 400)
 			take_refusal(tunnel, &reply);
 		else if (!refuses_header(tunnel, &reply, input))
-			tunnel_connect_through(tunnel);
+			pass_on_greeting(tunnel, input);
 		break;
 	case SMTP_REPLY_BROKEN:
 		tunnel_connect_through(tunnel);

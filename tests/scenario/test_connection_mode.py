@@ -116,6 +116,47 @@ def test_a_proxy_header_taken_for_a_command(tunnel_before, scripted_servers):
     assert line["why"].startswith("s1 does not understand a PROXY header")
 
 
+REFUSES_HEADER = "220 first\n500 5.5.2 command not recognized"
+
+
+@pytest.mark.parametrize("probe", ["none", "tcp"])
+@pytest.mark.parametrize("identity", ["proxy-v1", "proxy-v2"])
+def test_a_proxy_header_that_is_taken_at_last(
+    tunnel_before, scripted_servers, identity, probe
+):
+    """A connection that works ends the fault: no probe of these could."""
+    (server,) = scripted_servers()
+    server.on("greeting", REFUSES_HEADER)
+    evenpost = tunnel_before(
+        server, pool={"identity": identity, "health": {"probe": probe}}
+    )
+    assert greeting_of(evenpost)[0].startswith("421")
+    assert evenpost.get("/readyz")[0] == 503
+    server.expects_proxy = True
+    server.on("greeting", "220 first")
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        evenpost.wait_event("fault", why="mended")
+    assert evenpost.pools()["hubs"]["s1"]["fault"] is None
+    assert evenpost.get("/readyz")[0] == 200
+
+
+def test_a_greeting_alone_takes_no_proxy_header(tunnel_before, scripted_servers):
+    """What refuses it may come later: the fault lasts."""
+    (server,) = scripted_servers()
+    server.on("greeting", REFUSES_HEADER, "220 first")
+    evenpost = tunnel_before(server, pool={"identity": "proxy-v1"})
+    assert greeting_of(evenpost)[0].startswith("421")
+    with RawClient(evenpost.port) as client:
+        client.expect(220)
+        client.expect(500)
+        client.command("EHLO client.example", 250)
+        client.command("QUIT", 221)
+    evenpost.wait_event("session", end="closed")
+    assert len(evenpost.log_events("fault")) == 1
+    assert evenpost.get("/readyz")[0] == 503
+
+
 def test_connect_refused(tunnel_before, scripted_servers):
     first, second = scripted_servers(2)
     second.on("greeting", "220 second")
