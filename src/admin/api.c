@@ -198,16 +198,47 @@ json_binds(const struct listener_snapshot *listener)
 }
 
 static json_t *
+json_pool_names(const struct listener_snapshot *listener)
+{
+	json_t *names = json_array();
+	int failed = 0;
+
+	for (uint32_t i = 0; i < listener->pool_count; i++)
+		failed |= json_array_append_new(
+			names, json_string(listener->pools[i]->pool->name));
+	if (!failed)
+		return names;
+	json_decref(names);
+	return NULL;
+}
+
+/* Of several, all in one text: for those who show it. */
+static json_t *
+json_pool_text(const struct listener_snapshot *listener)
+{
+	json_t *text = json_string(listener->pools[0]->pool->name);
+
+	for (uint32_t i = 1; i < listener->pool_count && text; i++) {
+		json_t *longer = json_sprintf("%s, %s", json_string_value(text),
+					      listener->pools[i]->pool->name);
+
+		json_decref(text);
+		text = longer;
+	}
+	return text;
+}
+
+static json_t *
 json_listener(const struct view *view, const struct listener_snapshot *listener)
 {
 	const struct tally *tally = view_tally(view, listener);
 	bool by_message = listener->mode == LISTENER_MESSAGE;
 
-	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:I}", "name",
+	return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:I}", "name",
 			 json_span(listener->name), "bind", json_binds(listener),
 			 "mode", by_message ? "message" : "connection", "pool",
-			 listener->pool->pool->name, "sessions",
-			 json_count(&tally->sessions), "active",
+			 json_pool_text(listener), "pools", json_pool_names(listener),
+			 "sessions", json_count(&tally->sessions), "active",
 			 (json_int_t)view_gauge(&tally->active));
 }
 

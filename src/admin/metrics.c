@@ -82,12 +82,12 @@ write_rejects(struct page *page, const struct listener_snapshot *listener)
 
 static void
 write_results(struct page *page, const struct listener_snapshot *listener,
-	      const char *server, const _Atomic uint64_t *results)
+	      const char *pool, const char *server, const _Atomic uint64_t *results)
 {
 	for (unsigned i = 0; i < MESSAGE_RESULT_COUNT; i++) {
 		const struct label labels[] = {
 			label_of_listener(listener),
-			label_of("pool", listener->pool->pool->name),
+			label_of("pool", pool),
 			label_of("server", server),
 			label_of("result", message_result_name((enum message_result)i)),
 		};
@@ -96,28 +96,47 @@ write_results(struct page *page, const struct listener_snapshot *listener,
 	}
 }
 
+static const _Atomic uint64_t *
+messages_of(const struct server_tally *row)
+{
+	return row->messages;
+}
+
+static const _Atomic uint64_t *
+recipients_of(const struct server_tally *row)
+{
+	return row->recipients;
+}
+
+/* Of each server that the listener leads to; "-" is none. */
+static void
+write_rows(struct page *page, const struct listener_snapshot *listener,
+	   const _Atomic uint64_t *(*counts)(const struct server_tally *row))
+{
+	const struct tally *tally = view_tally(page->view, listener);
+
+	for (uint32_t i = 0; i < listener->pool_count; i++) {
+		const struct pool *pool = listener->pools[i]->pool;
+		const struct pool_tally *row = &tally->pools[listener->pools[i]->index];
+
+		for (uint32_t j = 0; j < pool->server_count; j++)
+			write_results(page, listener, pool->name,
+				      pool->servers[j]->name, counts(&row->servers[j]));
+		write_results(page, listener, pool->name, "-", counts(&row->nowhere));
+	}
+	write_results(page, listener, "-", "-", counts(&tally->nowhere));
+}
+
 static void
 write_messages(struct page *page, const struct listener_snapshot *listener)
 {
-	const struct tally *tally = view_tally(page->view, listener);
-	const struct pool *pool = listener->pool->pool;
-
-	for (uint32_t i = 0; i < pool->server_count; i++)
-		write_results(page, listener, pool->servers[i]->name,
-			      tally->servers[i].messages);
-	write_results(page, listener, "-", tally->nowhere.messages);
+	write_rows(page, listener, messages_of);
 }
 
 static void
 write_recipients(struct page *page, const struct listener_snapshot *listener)
 {
-	const struct tally *tally = view_tally(page->view, listener);
-	const struct pool *pool = listener->pool->pool;
-
-	for (uint32_t i = 0; i < pool->server_count; i++)
-		write_results(page, listener, pool->servers[i]->name,
-			      tally->servers[i].recipients);
-	write_results(page, listener, "-", tally->nowhere.recipients);
+	write_rows(page, listener, recipients_of);
 }
 
 /* ---- of a server ---- */
@@ -197,20 +216,31 @@ write_connects(struct page *page, const struct pool *pool, const struct server *
 }
 
 static uint64_t
+retries_for(const struct view *view, const struct listener_snapshot *listener,
+	    const struct pool *pool, uint32_t server, unsigned phase)
+{
+	const struct tally *tally = view_tally(view, listener);
+
+	for (uint32_t i = 0; i < listener->pool_count; i++) {
+		const struct pool_snapshot *at = listener->pools[i];
+
+		if (at->pool == pool)
+			return view_count(&tally->pools[at->index]
+						   .servers[server]
+						   .retries[phase]);
+	}
+	return 0;
+}
+
+static uint64_t
 retries_of(const struct view *view, const struct pool *pool, uint32_t server,
 	   unsigned phase)
 {
 	const struct snapshot *snapshot = view->proxy->snapshot;
 	uint64_t sum = 0;
 
-	for (uint32_t i = 0; i < snapshot->listener_count; i++) {
-		const struct listener_snapshot *listener = &snapshot->listeners[i];
-
-		if (listener->pool->pool == pool)
-			sum += view_count(&view_tally(view, listener)
-						   ->servers[server]
-						   .retries[phase]);
-	}
+	for (uint32_t i = 0; i < snapshot->listener_count; i++)
+		sum += retries_for(view, &snapshot->listeners[i], pool, server, phase);
 	return sum;
 }
 

@@ -100,26 +100,33 @@ say_service(struct checks *checks, const struct service *service,
 		say(checks, SPAN("; and others"));
 }
 
-static void
-check_listener(struct checks *checks, const struct listener_snapshot *listener)
+static struct service
+look_at_pool(const struct checks *checks, const struct pool *pool)
 {
-	const struct pool *pool = listener->pool->pool;
 	struct service service = {0};
 
 	for (uint32_t i = 0; i < pool->server_count && !service.usable; i++)
 		look_at_server(&service, pool->servers[i], checks->view->loop->now);
-	say_check(checks, service.usable, "listener ", listener->name);
-	say_service(checks, &service, pool);
-	say(checks, SPAN("\n"));
+	return service;
 }
 
-static bool
-is_in_use(const struct snapshot *snapshot, const struct pool_snapshot *pool)
+/* As long as one of its pools takes mail it is better to have the mail of that one than
+   none. */
+static void
+check_listener(struct checks *checks, const struct listener_snapshot *listener)
 {
-	for (uint32_t i = 0; i < snapshot->listener_count; i++)
-		if (snapshot->listeners[i].pool == pool)
-			return true;
-	return false;
+	bool usable = false;
+
+	for (uint32_t i = 0; i < listener->pool_count; i++)
+		usable |= look_at_pool(checks, listener->pools[i]->pool).usable;
+	say_check(checks, usable, "listener ", listener->name);
+	for (uint32_t i = 0; i < listener->pool_count; i++) {
+		const struct pool *pool = listener->pools[i]->pool;
+		struct service service = look_at_pool(checks, pool);
+
+		say_service(checks, &service, pool);
+	}
+	say(checks, SPAN("\n"));
 }
 
 enum status
@@ -130,7 +137,7 @@ readiness_print(const struct view *view, struct buffer *text, bool *ready)
 
 	check_running(&checks);
 	for (uint32_t i = 0; i < snapshot->pool_count; i++)
-		if (is_in_use(snapshot, &snapshot->pools[i]))
+		if (snapshot->pools[i].used)
 			check_pool(&checks, snapshot->pools[i].pool);
 	for (uint32_t i = 0; i < snapshot->listener_count; i++)
 		check_listener(&checks, &snapshot->listeners[i]);

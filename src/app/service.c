@@ -274,7 +274,8 @@ init_proxy(struct service *service)
 	if (getrandom(&proxy->tag, sizeof(proxy->tag), GRND_NONBLOCK) < 0)
 		proxy->tag = (uint32_t)getpid();
 	for (uint32_t i = 0; i < snapshot->listener_count && status == STATUS_OK; i++)
-		status = tally_init(&proxy->tallies[i], &snapshot->listeners[i]);
+		status = tally_init(&proxy->tallies[i], snapshot,
+				    &snapshot->listeners[i]);
 	for (uint32_t i = 0; i < snapshot->workers && status == STATUS_OK; i++) {
 		status = worker_init(&proxy->workers[i], proxy, i);
 		proxy->worker_count++;
@@ -353,10 +354,10 @@ take_tls(struct tls_set *set, void *with)
 static bool
 is_transparent(const struct snapshot *snapshot)
 {
-	for (uint32_t i = 0; i < snapshot->listener_count; i++) {
-		if (snapshot->listeners[i].pool->identity == IDENTITY_TRANSPARENT)
+	for (uint32_t i = 0; i < snapshot->pool_count; i++)
+		if (snapshot->pools[i].used &&
+		    snapshot->pools[i].identity == IDENTITY_TRANSPARENT)
 			return true;
-	}
 	return false;
 }
 
@@ -456,8 +457,10 @@ servers_are_known(const struct service *service)
 {
 	const struct snapshot *snapshot = service->snapshot;
 
-	for (uint32_t i = 0; i < snapshot->listener_count; i++) {
-		if (!pool_is_observed(snapshot->listeners[i].pool->pool))
+	for (uint32_t i = 0; i < snapshot->pool_count; i++) {
+		const struct pool_snapshot *pool = &snapshot->pools[i];
+
+		if (pool->used && !pool_is_observed(pool->pool))
 			return false;
 	}
 	return true;

@@ -2,8 +2,10 @@
 
 #include "config/advice_auth.h"
 #include "config/advice_listener.h"
+#include "config/advice_routes.h"
 #include "config/advice_tls.h"
 #include "config/crosscheck.h"
+#include "config/crosscheck_routes.h"
 #include "config/value.h"
 
 #include <inttypes.h>
@@ -21,7 +23,7 @@ find_listener(const struct section *root, const struct section *pool, const char
 {
 	SECTION_EACH (root, "listeners", listener)
 		if (section_says(listener, "mode", mode) &&
-		    span_equals(section_text(listener, "pool"), pool->name))
+		    listener_leads_to(listener, pool))
 			return listener;
 	return NULL;
 }
@@ -31,10 +33,8 @@ static bool
 is_used(const struct section *root, const struct section *pool)
 {
 	SECTION_EACH (root, "listeners", listener) {
-		struct span name = section_text(listener, "pool");
-
-		if (span_equals(name, pool->name) ||
-		    !section_named(root, "pools", name))
+		if (listener_leads_to(listener, pool) ||
+		    !listener_names_are_known(root, listener))
 			return true;
 	}
 	return false;
@@ -56,8 +56,7 @@ advise_identity(const struct section *root, const struct section *pool,
 	if (!pool_hides_client(pool))
 		return;
 	SECTION_EACH (root, "listeners", listener) {
-		if (!span_equals(section_text(listener, "pool"), pool->name) ||
-		    !listener_is_public(listener))
+		if (!listener_leads_to(listener, pool) || !listener_is_public(listener))
 			continue;
 		section_advice(
 			pool, "identity", report,
@@ -266,7 +265,7 @@ find_foreign_bind(const struct section *root, const struct section *pool, int fa
 	SECTION_EACH (root, "listeners", listener) {
 		const struct setting *bind = section_setting(listener, "bind");
 
-		if (!span_equals(section_text(listener, "pool"), pool->name))
+		if (!listener_leads_to(listener, pool))
 			continue;
 		for (uint32_t i = 0; i < bind->count; i++) {
 			struct endpoint endpoint;
@@ -342,6 +341,7 @@ settings_advise(const struct section *root, struct report *report)
 	advise_token(root, report);
 	tls_advise(root, report);
 	auth_advise(root, report);
+	routes_advise(root, report);
 	SECTION_EACH (root, "listeners", listener)
 		listener_advise(root, listener, report);
 	SECTION_EACH (root, "pools", pool)

@@ -2,6 +2,7 @@
 
 #include "config/crosscheck.h"
 #include "config/crosscheck_auth.h"
+#include "config/crosscheck_routes.h"
 #include "config/value.h"
 
 static void
@@ -108,16 +109,17 @@ static void
 advise_relay(const struct section *root, const struct section *listener,
 	     struct report *report)
 {
-	const struct section *pool = listener_pool(root, listener);
-
 	if (!listener_relays_auth(listener) || listener_passes_connections(listener))
 		return;
 	if (section_says(listener, "auth", "relay") &&
-	    section_says(listener, "tls", "off"))
+	    section_says(listener, "tls", "off")) {
 		section_advice(listener, "auth", report,
 			       "has no effect: AUTH is offered in TLS alone. Say tls: "
 			       "offer, or relay-insecure");
-	else if (pool)
+		return;
+	}
+	LISTENER_POOLS_EACH(root, listener, pool)
+	if (listener_checks_logins_in(listener, pool))
 		advise_relay_to(listener, pool, report);
 }
 
@@ -130,7 +132,7 @@ advise_user(const struct section *root, const struct section *pool,
 	    !section_says(pool, "hash-on", "user"))
 		return;
 	SECTION_EACH (root, "listeners", listener) {
-		if (!span_equals(section_text(listener, "pool"), pool->name) ||
+		if (!listener_leads_to(listener, pool) ||
 		    listener_passes_connections(listener) ||
 		    listener_relays_auth(listener))
 			continue;

@@ -1,6 +1,7 @@
 #include "config/advice_listener.h"
 
 #include "config/crosscheck.h"
+#include "config/crosscheck_routes.h"
 #include "policy/network.h"
 
 /* RFC 5321 4.5.3.2.6: what a client waits for the reply to the end of data. */
@@ -47,10 +48,10 @@ static void
 advise_received(const struct section *root, const struct section *listener,
 		struct report *report)
 {
-	const struct section *pool = listener_pool(root, listener);
-
-	if (pool && section_says(pool, "identity", "header") &&
-	    section_says(listener, "add-received", "never"))
+	if (!section_says(listener, "add-received", "never"))
+		return;
+	LISTENER_POOLS_EACH(root, listener, pool)
+	if (section_says(pool, "identity", "header"))
 		section_advice(listener, "add-received", report,
 			       "has no effect: pool %.*s has identity: header",
 			       SPAN_ARGS(pool->name));
@@ -107,16 +108,13 @@ is_port_of_tls(uint16_t port)
 }
 
 static void
-advise_greets(const struct section *root, const struct section *listener,
-	      struct report *report)
+advise_greets_of(const struct section *listener, const struct section *pool,
+		 struct report *report)
 {
-	const struct section *pool = listener_pool(root, listener);
 	const struct setting *bind = section_setting(listener, "bind");
 	char path[SECTION_PATH_MAX];
 
-	if (!pool || !listener_passes_connections(listener) ||
-	    !section_number(pool, "greets") ||
-	    section_says(listener, "tls", "implicit"))
+	if (!section_number(pool, "greets"))
 		return;
 	for (uint32_t i = 0; i < bind->count; i++) {
 		struct endpoint endpoint;
@@ -131,6 +129,17 @@ advise_greets(const struct section *root, const struct section *listener,
 				"false in pool %.*s",
 				endpoint_port(&endpoint), SPAN_ARGS(pool->name));
 	}
+}
+
+static void
+advise_greets(const struct section *root, const struct section *listener,
+	      struct report *report)
+{
+	if (!listener_passes_connections(listener) ||
+	    section_says(listener, "tls", "implicit"))
+		return;
+	LISTENER_POOLS_EACH(root, listener, pool)
+	advise_greets_of(listener, pool, report);
 }
 
 static void (*const rules[])(const struct section *root, const struct section *listener,

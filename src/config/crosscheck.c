@@ -2,8 +2,8 @@
 
 #include "base/cleanup.h"
 #include "config/crosscheck_auth.h"
+#include "config/crosscheck_routes.h"
 #include "config/crosscheck_tls.h"
-#include "config/suggestion.h"
 #include "config/value.h"
 
 /* Each is compared with each. */
@@ -24,12 +24,6 @@ listener_is_public(const struct section *listener)
 	return false;
 }
 
-const struct section *
-listener_pool(const struct section *root, const struct section *listener)
-{
-	return section_named(root, "pools", section_text(listener, "pool"));
-}
-
 bool
 listener_passes_connections(const struct section *listener)
 {
@@ -42,7 +36,7 @@ pool_takes_messages(const struct section *root, const struct section *pool)
 	bool used = false;
 
 	SECTION_EACH (root, "listeners", listener) {
-		if (!span_equals(section_text(listener, "pool"), pool->name))
+		if (!listener_leads_to(listener, pool))
 			continue;
 		if (!listener_passes_connections(listener))
 			return true;
@@ -57,58 +51,13 @@ pool_hides_client(const struct section *pool)
 	return words_have("none|header|xforward", section_text(pool, "identity"));
 }
 
-static void
-check_pool_exists(const struct section *root, const struct section *listener,
-		  struct report *report)
-{
-	/* A name that came in by a route is reported there. */
-	bool by_route = !section_gives(listener, "pool");
-	const struct section *where =
-		by_route ? section_child(listener, "routes") : listener;
-	struct span name = section_text(listener, "pool");
-	struct suggestion suggestion;
-	char near[SUGGESTION_TEXT_MAX];
-
-	if (section_named(root, "pools", name))
-		return;
-	suggestion_init(&suggestion, name);
-	SECTION_EACH (root, "pools", pool)
-		suggestion_offer(&suggestion, pool->name);
-	section_error(where, "pool", report, "no pool is named \"%.*s\"%s",
-		      SPAN_ARGS(report_excerpt(name)),
-		      suggestion_print(&suggestion, near));
-}
-
-static void
-check_routes(const struct section *root, const struct section *listener,
-	     struct report *report)
-{
-	const struct section *route = section_child(listener, "routes");
-	bool has_routes = section_gives(listener, "routes");
-	bool has_pool = section_gives(listener, "pool");
-
-	if (has_routes && has_pool)
-		section_error(listener, "pool", report,
-			      "\"routes\" says where mail goes already");
-	if (!has_routes && !has_pool)
-		section_error(listener, "pool", report,
-			      "missing, and required (or \"routes\")");
-	if (route && route->next)
-		section_error(route->next, NULL, report,
-			      "more than one route is not in this build yet");
-	if (!span_is_empty(section_text(listener, "pool")))
-		check_pool_exists(root, listener, report);
-}
-
 /* Where servers trust our address, the world would send through them. */
 static void
-check_relay(const struct section *root, const struct section *listener,
+check_relay(const struct section *listener, const struct section *pool,
 	    struct report *report)
 {
-	const struct section *pool = listener_pool(root, listener);
-
-	if (!pool || section_gives(listener, "relay") ||
-	    !listener_is_public(listener) || !pool_hides_client(pool))
+	if (section_gives(listener, "relay") || !listener_is_public(listener) ||
+	    !pool_hides_client(pool) || !listener_leads_strangers_to(listener, pool))
 		return;
 	section_error(
 		listener, "bind", report,
@@ -118,19 +67,22 @@ check_relay(const struct section *root, const struct section *listener,
 		SPAN_ARGS(pool->name), SPAN_ARGS(section_text(pool, "identity")));
 }
 
-/* Nothing of ours can stand in a stream of bytes, or be read out of it. */
+/* A guard has nothing to read. */
 static void
-check_connection(const struct section *root, const struct section *listener,
-		 struct report *report)
+check_guard(const struct section *listener, struct report *report)
 {
-	const struct section *pool = listener_pool(root, listener);
-
-	if (!listener_passes_connections(listener))
-		return;
-	if (section_gives(listener, "relay") && !section_says(listener, "relay", "off"))
+	if (listener_passes_connections(listener) && section_gives(listener, "relay") &&
+	    !section_says(listener, "relay", "off"))
 		section_error(listener, "relay", report,
 			      "mode: connection passes bytes: the guard cannot work");
-	if (!pool)
+}
+
+/* Nothing of ours can stand in a stream of bytes, or be read out of it. */
+static void
+check_connection(const struct section *listener, const struct section *pool,
+		 struct report *report)
+{
+	if (!listener_passes_connections(listener))
 		return;
 	if (words_have("xclient|xforward|header", section_text(pool, "identity")))
 		section_error(
@@ -275,10 +227,14 @@ check_health(const struct section *health, struct report *report)
 void
 settings_crosscheck(const struct section *root, struct report *report)
 {
+	routes_crosscheck(root, report);
 	SECTION_EACH (root, "listeners", listener) {
-		check_routes(root, listener, report);
-		check_relay(root, listener, report);
-		check_connection(root, listener, report);
+		check_guard(listener, report);
+		LISTENER_POOLS_EACH(root, listener, pool)
+		{
+			check_relay(listener, pool, report);
+			check_connection(listener, pool, report);
+		}
 	}
 	SECTION_EACH (root, "pools", pool) {
 		if (!section_gives(pool, "servers") && !section_gives(pool, "discover"))

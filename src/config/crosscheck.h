@@ -12,9 +12,6 @@ void settings_crosscheck(const struct section *root, struct report *report);
 
 /* Whether any address of the listener is neither loopback nor private. */
 bool listener_is_public(const struct section *listener);
-/* The pool that a listener names, or NULL: there is none of that name. */
-const struct section *
-listener_pool(const struct section *root, const struct section *listener);
 bool listener_passes_connections(const struct section *listener);
 /* Unless all who use it pass connections on, a pool gets messages. */
 bool pool_takes_messages(const struct section *root, const struct section *pool);

@@ -1,6 +1,7 @@
 #include "config/crosscheck_auth.h"
 
 #include "config/crosscheck.h"
+#include "config/crosscheck_routes.h"
 #include "smtp/sasl.h"
 
 bool
@@ -9,9 +10,17 @@ listener_relays_auth(const struct section *listener)
 	return !section_says(listener, "auth", "off");
 }
 
+bool
+listener_checks_logins_in(const struct section *listener, const struct section *pool)
+{
+	return listener_relays_auth(listener) &&
+	       !listener_passes_connections(listener) &&
+	       listener_leads_users_to(listener, pool);
+}
+
 /* Nothing of ours can be said between bytes that pass. */
 static void
-check_passing(const struct section *listener, const struct section *pool,
+check_passing(const struct section *root, const struct section *listener,
 	      struct report *report)
 {
 	if (!listener_passes_connections(listener))
@@ -20,28 +29,11 @@ check_passing(const struct section *listener, const struct section *pool,
 		section_error(listener, "auth", report,
 			      "mode: connection passes bytes, and with them what "
 			      "clients and servers say about AUTH. Say off");
+	LISTENER_POOLS_EACH(root, listener, pool)
 	if (section_child(pool, "auth"))
 		section_error(listener, "mode", report,
-			      "bytes pass untouched: the login of pool %.*s (auth) has "
-			      "no place among them",
-			      SPAN_ARGS(pool->name));
-}
-
-static void
-check_relay(const struct section *listener, const struct section *pool,
-	    struct report *report)
-{
-	if (!listener_relays_auth(listener) || listener_passes_connections(listener))
-		return;
-	if (section_child(pool, "auth"))
-		section_error(listener, "auth", report,
-			      "pool %.*s has a login of its own (auth), and a server "
-			      "takes one",
-			      SPAN_ARGS(pool->name));
-	if (section_says(pool, "protocol", "lmtp"))
-		section_error(listener, "auth", report,
-			      "pool %.*s speaks LMTP, where servers have no logins to "
-			      "check",
+			      "bytes pass untouched: the login of pool %.*s "
+			      "(auth) has no place among them",
 			      SPAN_ARGS(pool->name));
 }
 
@@ -67,6 +59,26 @@ check_fallback(const struct section *section, const char *key,
 }
 
 static void
+check_relay(const struct section *listener, const struct section *pool,
+	    struct report *report)
+{
+	if (!listener_checks_logins_in(listener, pool))
+		return;
+	if (section_child(pool, "auth"))
+		section_error(listener, "auth", report,
+			      "pool %.*s has a login of its own (auth), and a server "
+			      "takes one",
+			      SPAN_ARGS(pool->name));
+	if (section_says(pool, "protocol", "lmtp"))
+		section_error(listener, "auth", report,
+			      "pool %.*s speaks LMTP, where servers have no logins to "
+			      "check",
+			      SPAN_ARGS(pool->name));
+	if (section_says(listener, "auth", "relay"))
+		check_fallback(listener, "auth", pool, report);
+}
+
+static void
 check_username(const struct section *pool, struct report *report)
 {
 	const struct section *auth = section_child(pool, "auth");
@@ -80,14 +92,9 @@ void
 auth_crosscheck(const struct section *root, struct report *report)
 {
 	SECTION_EACH (root, "listeners", listener) {
-		const struct section *pool = listener_pool(root, listener);
-
-		if (!pool)
-			continue;
-		check_passing(listener, pool, report);
+		check_passing(root, listener, report);
+		LISTENER_POOLS_EACH(root, listener, pool)
 		check_relay(listener, pool, report);
-		if (section_says(listener, "auth", "relay"))
-			check_fallback(listener, "auth", pool, report);
 	}
 	SECTION_EACH (root, "pools", pool) {
 		check_username(pool, report);

@@ -12,5 +12,8 @@ void auth_crosscheck(const struct section *root, struct report *report);
 
 /* Whether the clients of the listener may log in. */
 bool listener_relays_auth(const struct section *listener);
+/* Whether servers of the pool are asked whether those logins are true. */
+bool
+listener_checks_logins_in(const struct section *listener, const struct section *pool);
 
 #endif

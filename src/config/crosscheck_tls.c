@@ -1,6 +1,7 @@
 #include "config/crosscheck_tls.h"
 
 #include "config/crosscheck.h"
+#include "config/crosscheck_routes.h"
 
 bool
 pool_section_verifies_tls(const struct section *pool)
@@ -56,18 +57,18 @@ static void
 check_passing(const struct section *root, const struct section *listener,
 	      struct report *report)
 {
-	const struct section *pool = listener_pool(root, listener);
-
 	if (!listener_passes_connections(listener))
 		return;
 	if (is_starttls(section_text(listener, "tls")))
 		section_error(listener, "tls", report,
 			      "mode: connection passes bytes, and cannot say "
 			      "STARTTLS. Say off or implicit");
-	if (pool && is_starttls(section_text(pool, "tls")))
+	LISTENER_POOLS_EACH(root, listener, pool)
+	if (is_starttls(section_text(pool, "tls")))
 		section_error(listener, "mode", report,
-			      "bytes pass untouched: tls: %.*s of pool %.*s would say "
-			      "STARTTLS among them. Say off or implicit",
+			      "bytes pass untouched: tls: %.*s of pool %.*s "
+			      "would say STARTTLS among them. Say off or "
+			      "implicit",
 			      SPAN_ARGS(section_text(pool, "tls")),
 			      SPAN_ARGS(pool->name));
 }

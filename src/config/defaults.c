@@ -69,13 +69,7 @@ fill_idle(struct filler *filler, const struct section *listener)
 static void
 fill_listener(struct filler *filler, const struct section *listener)
 {
-	const struct section *route = section_child(listener, "routes");
-
 	fill_idle(filler, listener);
-	if (!route)
-		return;
-	fill(filler, listener, "pool", section_text(route, "pool"));
-	section_setting(listener, "pool")->implied = true;
 }
 
 static void

@@ -60,7 +60,7 @@ make_section(const struct section *section)
 	json_t *object = json_object();
 
 	for (const struct setting *at = section->settings; at->key; at++)
-		if ((at->count || at->sections) && !at->implied)
+		if (at->count || at->sections)
 			json_object_set_new(object, at->key->name, make_setting(at));
 	return object;
 }

@@ -154,8 +154,9 @@ const struct key keys[] = {
 	 .help = "A Received line of ours; auto: where the server cannot see the client. "
 		 "identity: header always has one."},
 	{SECTION_LISTENER, "routes", VALUE_SECTIONS, .section = SECTION_ROUTE,
-	 .help = "In order; the first that matches a recipient says its pool. A route "
-		 "without a condition matches all."},
+	 .help = "In order; the first that matches says the pool. All conditions of a route "
+		 "have to hold; one without a condition matches all. What none matches is "
+		 "refused (550)."},
 	{SECTION_LISTENER, "pool", VALUE_NAME,
 	 .help = "Short for routes with a single one that has no condition."},
 
@@ -209,14 +210,16 @@ const struct key keys[] = {
 	 .help = "Recipient: address, pattern or \"@/path\" of a file."},
 	{SECTION_ROUTE, "from", VALUE_TEXT, .list = true, .later = true,
 	 .help = "Sender: the same."},
-	{SECTION_ROUTE, "client", VALUE_NETWORK, .list = true, .later = true,
+	{SECTION_ROUTE, "client", VALUE_NETWORK, .list = true,
 	 .help = "Networks of clients."},
-	{SECTION_ROUTE, "helo", VALUE_TEXT, .list = true, .later = true,
-	 .help = "Name that the client gave in EHLO."},
-	{SECTION_ROUTE, "user", VALUE_TEXT, .list = true, .later = true,
-	 .help = "Name that the client authenticated as."},
+	{SECTION_ROUTE, "helo", VALUE_TEXT, .list = true,
+	 .help = "Name that the client gave in EHLO; * stands for anything, ? for one "
+		 "character."},
+	{SECTION_ROUTE, "user", VALUE_TEXT, .list = true,
+	 .help = "Name that the client authenticated as, likewise; * alone is whoever has "
+		 "authenticated. The login is checked in the pool where its routes lead."},
 	{SECTION_ROUTE, "pool", VALUE_NAME, .required = true,
-	 .help = "The pool that gets the recipient."},
+	 .help = "The pool that gets the mail."},
 
 	/* pools */
 	{SECTION_POOL, "protocol", VALUE_CHOICE, .words = "smtp|lmtp", .fallback = "smtp",

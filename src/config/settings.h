@@ -22,7 +22,6 @@ struct setting {
 			       there */
 	bool given;         /* in the file */
 	bool broken;        /* given, but not good: the default stands for it */
-	bool implied;       /* not given, but said by another key that is */
 	uint32_t count;     /* of values; 0: nothing by default */
 	struct setting_value *values;
 	struct section *sections; /* VALUE_SECTION and its like, in the file's order */

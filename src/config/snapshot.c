@@ -57,29 +57,44 @@ listener_adds_received(const struct listener_snapshot *listener,
 		!identity_is_personal(pool->identity));
 }
 
+const struct pool_snapshot *
+listener_route(const struct listener_snapshot *listener,
+	       const struct mail_route_client *client)
+{
+	const struct mail_route *route = mail_route_find(&listener->routes, client);
+
+	return route ? listener->pools[route->pool] : NULL;
+}
+
 bool
-snapshot_relays_logins(const struct snapshot *snapshot,
+listener_leads_to_pool(const struct listener_snapshot *listener,
 		       const struct pool_snapshot *pool)
 {
-	for (uint32_t i = 0; i < snapshot->listener_count; i++) {
-		const struct listener_snapshot *listener = &snapshot->listeners[i];
-
-		if (listener->smtp.auth && listener->pool == pool)
+	for (uint32_t i = 0; i < listener->pool_count; i++)
+		if (listener->pools[i] == pool)
 			return true;
-	}
 	return false;
+}
+
+static bool
+is_told_names(const struct listener_snapshot *listener,
+	      const struct pool_snapshot *pool)
+{
+	return pool->identity == IDENTITY_XCLIENT ||
+	       pool->identity == IDENTITY_XFORWARD ||
+	       listener_adds_received(listener, pool);
 }
 
 bool
 listener_names_clients(const struct snapshot *snapshot,
 		       const struct listener_snapshot *listener)
 {
-	const struct pool_snapshot *pool = listener->pool;
-
-	return snapshot->dns.client_names && listener->mode == LISTENER_MESSAGE &&
-	       (pool->identity == IDENTITY_XCLIENT ||
-		pool->identity == IDENTITY_XFORWARD ||
-		listener_adds_received(listener, pool));
+	if (!snapshot->dns.client_names || listener->mode != LISTENER_MESSAGE)
+		return false;
+	for (uint32_t i = 0; i < listener->pool_count; i++)
+		if (is_told_names(listener, listener->pools[i]))
+			return true;
+	return false;
 }
 
 bool
@@ -104,13 +119,24 @@ waiting_memory(const struct listener_snapshot *listener)
 	       (listener->auth ? LIMIT_LOGIN : 0);
 }
 
+static uint64_t
+largest_buffer(const struct listener_snapshot *listener)
+{
+	uint64_t largest = 0;
+
+	for (uint32_t i = 0; i < listener->pool_count; i++)
+		if (listener->pools[i]->retry.buffer > largest)
+			largest = listener->pools[i]->retry.buffer;
+	return largest;
+}
+
 /* What a transaction at a server takes beyond it. */
 static uint64_t
 transaction_memory(const struct listener_snapshot *listener)
 {
 	return LIMIT_RECIPIENT * LIMIT_RECIPIENTS_TRIED *
 		       listener->smtp.max_recipients +
-	       listener->pool->retry.buffer + LIMIT_TRANSACTION_WINDOW + LIMIT_READ +
+	       largest_buffer(listener) + LIMIT_TRANSACTION_WINDOW + LIMIT_READ +
 	       LIMIT_TRANSACTION_CODED + LIMIT_UPSTREAM_OUTPUT + LIMIT_UPSTREAM_INPUT;
 }
 
@@ -144,8 +170,10 @@ uint64_t
 snapshot_listener_memory(const struct snapshot *snapshot,
 			 const struct listener_snapshot *listener)
 {
-	uint64_t places = count_places(listener->pool->pool);
+	uint64_t places = 0;
 
+	for (uint32_t i = 0; i < listener->pool_count; i++)
+		places += count_places(listener->pools[i]->pool);
 	if (listener->mode == LISTENER_CONNECTION)
 		return snapshot_session_memory(snapshot, listener) *
 		       listener->max_connections;

@@ -14,7 +14,7 @@
 #include "base/number.h"
 #include "config/identity.h"
 #include "config/named_files.h"
-#include "policy/network.h"
+#include "policy/mail_route.h"
 #include "smtp/server.h"
 
 #include <stdatomic.h>
@@ -71,8 +71,9 @@ struct pool_snapshot {
 	enum mail_protocol protocol;
 	enum hash_on hash_on;
 	enum identity_method identity;
-	bool greets; /* the servers speak first */
-	bool used;   /* a listener leads to it */
+	bool greets;       /* the servers speak first */
+	bool used;         /* a listener leads to it */
+	bool hears_logins; /* clients of a listener log in at its servers */
 	enum pool_tls tls;
 	/* Paths and a name; empty where the file has none. */
 	struct span tls_ca, tls_name, tls_certificate, tls_key;
@@ -109,7 +110,9 @@ struct listener_snapshot {
 	uint32_t bind_count;
 	enum listener_mode mode;
 	enum mail_protocol protocol;
-	struct pool_snapshot *pool;      /* the unconditional route */
+	struct pool_snapshot **pools; /* that its routes lead to, each once */
+	uint32_t pool_count;
+	struct mail_routes routes;       /* their numbers are places in pools */
 	struct smtp_server_options smtp; /* hostname, sizes, line endings, STARTTLS,
 					    AUTH */
 	enum listener_tls tls;
@@ -190,8 +193,10 @@ bool listener_adds_received(const struct listener_snapshot *listener,
 /* Whether anybody is told what the clients of the listener are called. */
 bool listener_names_clients(const struct snapshot *snapshot,
 			    const struct listener_snapshot *listener);
-/* Whether clients of some listener log in at the servers of the pool. */
-bool snapshot_relays_logins(const struct snapshot *snapshot,
+/* The pool that the routes of a listener say for a client, or NULL. */
+const struct pool_snapshot *listener_route(const struct listener_snapshot *listener,
+					   const struct mail_route_client *client);
+bool listener_leads_to_pool(const struct listener_snapshot *listener,
 			    const struct pool_snapshot *pool);
 
 /* Whether traffic or probes speak TLS to the pool's servers. */
@@ -201,7 +206,8 @@ bool pool_verifies_tls(const struct pool_snapshot *pool);
 
 /*
  * The most memory one session can take under this configuration, in bytes: the sum of
- * what limits.h allows it and, where messages are balanced, of its pool's retry.buffer.
+ * what limits.h allows it and, where messages are balanced, of its pools' largest
+ * retry.buffer.
  */
 uint64_t snapshot_session_memory(const struct snapshot *snapshot,
 				 const struct listener_snapshot *listener);

@@ -1,5 +1,6 @@
 #include "config/snapshot_build.h"
 
+#include "config/snapshot_routes.h"
 #include "config/value.h"
 
 #include <assert.h>
@@ -389,15 +390,6 @@ build_pools(struct snapshot *snapshot, const struct section *root)
 	return status;
 }
 
-static struct pool_snapshot *
-find_pool(struct snapshot *snapshot, const struct section *root, struct span name)
-{
-	const struct section *section = section_named(root, "pools", name);
-
-	assert(section && section->index < snapshot->pool_count);
-	return &snapshot->pools[section->index];
-}
-
 static enum status
 build_binds(struct snapshot *snapshot, struct listener_snapshot *listener,
 	    const struct setting *bind)
@@ -412,21 +404,21 @@ build_binds(struct snapshot *snapshot, struct listener_snapshot *listener,
 	return STATUS_OK;
 }
 
-static enum status
-build_accept_proxy(struct snapshot *snapshot, struct listener_snapshot *listener,
-		   const struct setting *accept)
+enum status
+snapshot_build_networks(struct snapshot *snapshot, const struct setting *setting,
+			struct network_set *set)
 {
 	struct network *networks =
-		arena_take(&snapshot->arena, accept->count * sizeof(*networks));
+		arena_take(&snapshot->arena, setting->count * sizeof(*networks));
 
 	if (!networks)
 		return STATUS_NO_MEMORY;
-	for (uint32_t i = 0; i < accept->count; i++) {
-		bool good = network_read(accept->values[i].text, &networks[i]);
+	for (uint32_t i = 0; i < setting->count; i++) {
+		bool good = network_read(setting->values[i].text, &networks[i]);
 
 		assert(good);
 	}
-	listener->accept_proxy = (struct network_set){networks, accept->count};
+	*set = (struct network_set){networks, setting->count};
 	return STATUS_OK;
 }
 
@@ -472,8 +464,6 @@ build_listener(struct snapshot *snapshot, struct listener_snapshot *listener,
 	listener->index = section->index;
 	listener->mode = (enum listener_mode)section_number(section, "mode");
 	listener->protocol = (enum mail_protocol)section_number(section, "protocol");
-	listener->pool = find_pool(snapshot, root, section_text(section, "pool"));
-	listener->pool->used = true;
 	listener->smtp = (struct smtp_server_options){
 		.hostname = snapshot->hostname,
 		.max_message_size = section_number(section, "max-message-size"),
@@ -499,10 +489,13 @@ build_listener(struct snapshot *snapshot, struct listener_snapshot *listener,
 		return STATUS_NO_MEMORY;
 	status = build_binds(snapshot, listener, section_setting(section, "bind"));
 	if (status == STATUS_OK)
-		status = build_accept_proxy(snapshot, listener,
-					    section_setting(section, "accept-proxy"));
+		status = snapshot_build_networks(
+			snapshot, section_setting(section, "accept-proxy"),
+			&listener->accept_proxy);
 	if (status == STATUS_OK)
 		status = build_listener_tls(snapshot, listener, section);
+	if (status == STATUS_OK)
+		status = snapshot_build_routes(snapshot, listener, root, section);
 	return status;
 }
 

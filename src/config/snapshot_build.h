@@ -12,4 +12,9 @@
 MUST_CHECK enum status
 snapshot_build(const struct section *root, struct snapshot **built);
 
+/* The networks of a setting. */
+MUST_CHECK enum status
+snapshot_build_networks(struct snapshot *snapshot, const struct setting *setting,
+			struct network_set *set);
+
 #endif

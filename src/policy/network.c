@@ -59,6 +59,19 @@ network_has(const struct network *network, const struct endpoint *endpoint)
 }
 
 bool
+network_covers(const struct network *network, const struct network *other)
+{
+	struct network wide = *other;
+
+	if (network->family != other->family || network->bits > other->bits)
+		return false;
+	memset(wide.prefix, 0, sizeof(wide.prefix));
+	wide.bits = network->bits;
+	set_prefix(&wide, span_of((const char *)other->prefix, sizeof(other->prefix)));
+	return memcmp(network->prefix, wide.prefix, sizeof(wide.prefix)) == 0;
+}
+
+bool
 network_set_has(const struct network_set *set, const struct endpoint *endpoint)
 {
 	for (uint32_t i = 0; i < set->count; i++)

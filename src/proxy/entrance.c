@@ -35,42 +35,84 @@ entrance_leave(struct tally *tally, const struct endpoint *client)
 	client_table_leave(&tally->clients, endpoint_hash_address(client));
 }
 
-/* One write that may fail: the client is nothing to us yet. Where servers do not speak
-   first nothing that we could say would be understood. */
+static struct span
+refusal_of(unsigned reason)
+{
+	switch (reason) {
+	case REJECT_CONNECTIONS:
+		return SPAN("421 4.3.2 Too many connections, try again later\r\n");
+	case REJECT_ROUTE:
+		return SPAN("554 5.7.1 No route for connections from you\r\n");
+	default:
+		return SPAN("421 4.7.0 Too many connections from your address\r\n");
+	}
+}
+
+/* Where servers do not speak first nothing that we could say would be understood. */
+static bool
+clients_expect_words(const struct listener_snapshot *listener)
+{
+	if (listener->mode == LISTENER_MESSAGE)
+		return true;
+	for (uint32_t i = 0; i < listener->pool_count; i++)
+		if (!listener->pools[i]->greets)
+			return false;
+	return true;
+}
+
+/* One write that may fail: the client is nothing to us yet. */
 static void
 refuse(const struct arrival *arrival, int fd, unsigned reason)
 {
-	const struct listener_snapshot *listener = arrival->listener;
-	struct span text = reason == REJECT_CONNECTIONS
-				   ? SPAN("421 4.3.2 Too many connections, try again "
-					  "later\r\n")
-				   : SPAN("421 4.7.0 Too many connections from your "
-					  "address\r\n");
+	struct span text = refusal_of(reason);
 
-	journal_refused_client(listener, arrival->tally, &arrival->client, reason);
-	if (listener->mode == LISTENER_MESSAGE || listener->pool->greets)
+	journal_refused_client(arrival->listener, arrival->tally, &arrival->client,
+			       reason);
+	if (clients_expect_words(arrival->listener))
 		(void)!send(fd, text.at, text.length, MSG_NOSIGNAL | MSG_DONTWAIT);
 	close(fd);
 }
 
+/* False: no route leads anywhere. A session finds out by and by who its client is. */
+static bool
+find_pool(struct arrival *arrival)
+{
+	const struct mail_route_client client = {.address = &arrival->client};
+
+	if (arrival->listener->mode == LISTENER_MESSAGE)
+		return true;
+	arrival->pool = listener_route(arrival->listener, &client);
+	return arrival->pool;
+}
+
+/* False: there is no memory for it. */
+static bool
+open_for(struct worker *worker, const struct arrival *arrival, int fd)
+{
+	return arrival->listener->mode == LISTENER_CONNECTION
+		       ? tunnel_open(worker, arrival, fd)
+		       : session_open(worker, arrival, fd);
+}
+
 /* The connection is counted; the client is known. */
 static void
-let_in(struct worker *worker, const struct arrival *arrival, int fd)
+let_in(struct worker *worker, struct arrival *arrival, int fd)
 {
-	bool opened;
+	unsigned reason;
 
 	if (!count_client(arrival->listener, arrival->tally, &arrival->client)) {
 		atomic_fetch_sub(&arrival->tally->active, 1);
 		refuse(arrival, fd, REJECT_CLIENT_CONNECTIONS);
 		return;
 	}
-	opened = arrival->listener->mode == LISTENER_CONNECTION
-			 ? tunnel_open(worker, arrival, fd)
-			 : session_open(worker, arrival, fd);
-	if (!opened) {
-		entrance_leave(arrival->tally, &arrival->client);
-		refuse(arrival, fd, REJECT_CONNECTIONS);
-	}
+	if (!find_pool(arrival))
+		reason = REJECT_ROUTE;
+	else if (!open_for(worker, arrival, fd))
+		reason = REJECT_CONNECTIONS;
+	else
+		return;
+	entrance_leave(arrival->tally, &arrival->client);
+	refuse(arrival, fd, reason);
 }
 
 /* ---- the PROXY header ---- */

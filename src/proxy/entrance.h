@@ -30,8 +30,9 @@ struct entrance {
 struct arrival {
 	const struct listener_snapshot *listener;
 	struct tally *tally;
-	struct endpoint client;      /* as conveyed, or the peer */
-	struct endpoint destination; /* as conveyed; length 0: ask the socket */
+	struct endpoint client;           /* as conveyed, or the peer */
+	struct endpoint destination;      /* as conveyed; length 0: ask the socket */
+	const struct pool_snapshot *pool; /* of a tunnel */
 };
 
 /* A client was accepted; the fd is the entrance's from now on. */

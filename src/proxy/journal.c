@@ -123,8 +123,10 @@ journal_message(const struct transaction *transaction, enum message_result resul
 	char text[RECIPIENTS_TEXT];
 	struct log_line line;
 
-	tally_message(session->tally, transaction->server, result,
-		      transaction->accepted, took);
+	tally_message(
+		session->tally,
+		tally_server(session->tally, transaction->pool, transaction->server),
+		result, transaction->accepted, took);
 	if (!log_wants(LOG_INFO))
 		return;
 	log_begin(&line, LOG_INFO, "message");
@@ -218,12 +220,12 @@ journal_tunnel_handshake(const struct tunnel *tunnel, const char *why)
 }
 
 void
-journal_retry(struct tally *tally, const struct server *server, enum retry_phase phase,
-	      const char *why)
+journal_retry(struct tally *tally, const struct pool_snapshot *pool,
+	      const struct server *server, enum retry_phase phase, const char *why)
 {
 	log_message(LOG_DEBUG, "retry", "%s: %s: %s", server->name,
 		    retry_phase_name(phase), why);
-	tally_add(&tally_server(tally, server)->retries[phase], 1);
+	tally_add(&tally_server(tally, pool, server)->retries[phase], 1);
 }
 
 void

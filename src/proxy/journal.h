@@ -31,8 +31,9 @@ void journal_tunnel_handshake(const struct tunnel *tunnel, const char *why);
  * What was begun at one server is begun anew at another, or given up. why: for the log,
  * where details are wanted. Counts it too.
  */
-void journal_retry(struct tally *tally, const struct server *server,
-		   enum retry_phase phase, const char *why);
+void
+journal_retry(struct tally *tally, const struct pool_snapshot *pool,
+	      const struct server *server, enum retry_phase phase, const char *why);
 /* A client that never became a session. */
 void
 journal_refused_client(const struct listener_snapshot *listener, struct tally *tally,

@@ -233,6 +233,13 @@ login_acts_for_another(const struct login *login)
 	return login && login->credentials.acts_for_another;
 }
 
+const struct pool_snapshot *
+login_pool(const struct login *login)
+{
+	assert(login_is_done(login));
+	return login->pool;
+}
+
 const struct sasl_credentials *
 login_credentials(const struct login *login)
 {

@@ -67,6 +67,8 @@ uint32_t login_refusers(const struct login *login, const uint32_t **places);
 /* No server is left that might take it, now or when it is up again: the session is of
    no use any more. */
 bool login_is_spent(const struct login *login, const struct pool *pool, int64_t now);
+/* Of one that is done: where it was checked. */
+const struct pool_snapshot *login_pool(const struct login *login);
 /* Of one that is done and does not bind. */
 const struct sasl_credentials *login_credentials(const struct login *login);
 

@@ -18,6 +18,7 @@
 #define WALK_OUTS_MAX 2
 
 #define NO_SERVER SMTP_REPLY("454 4.7.0 No server can check the login now, try again")
+#define NOBODY SMTP_REPLY("535 5.7.8 Authentication failed")
 #define NO_PLACE SMTP_REPLY("454 4.7.0 All servers are busy, try again")
 
 static void ready(struct upstream_holder *holder);
@@ -35,13 +36,6 @@ login_of(struct upstream_holder *holder)
 	return CONTAINER_OF(holder, struct login, holder);
 }
 
-/* The listener's: no recipient is known yet that could ask for another. */
-static const struct pool_snapshot *
-pool_of(const struct login *login)
-{
-	return login->holder.session->listener->pool;
-}
-
 static void
 stop_waiting(struct login *login)
 {
@@ -56,7 +50,7 @@ give_place_back(struct login *login)
 		return;
 	login->reserved = false;
 	server_put(login->server);
-	reuse_place_freed(&login_worker(login)->reuse, pool_of(login)->pool);
+	reuse_place_freed(&login_worker(login)->reuse, login->pool->pool);
 }
 
 void
@@ -162,8 +156,8 @@ seek_server(struct login *login)
 	if (try_servers(login))
 		return;
 	if (!timer_is_running(&login->timer))
-		loop_timer_start(&worker->loop, &login->timer, pool_of(login)->queue);
-	reuse_wait(&worker->reuse, &login->waiter, pool_of(login)->pool);
+		loop_timer_start(&worker->loop, &login->timer, login->pool->queue);
+	reuse_wait(&worker->reuse, &login->waiter, login->pool->pool);
 	/* one may have been freed before we stood in line */
 	try_servers(login);
 }
@@ -171,7 +165,7 @@ seek_server(struct login *login)
 static bool
 may_try_another(const struct login *login)
 {
-	return login->tried_count <= pool_of(login)->retry.attempts &&
+	return login->tried_count <= login->pool->retry.attempts &&
 	       login->tried_count < LOGIN_TRIED_MAX &&
 	       login->walked_out < WALK_OUTS_MAX;
 }
@@ -189,7 +183,8 @@ try_another(struct login *login, enum retry_phase phase, const char *why)
 		give_up_bound(login);
 		return;
 	}
-	journal_retry(login->holder.session->tally, login->server, phase, why);
+	journal_retry(login->holder.session->tally, login->pool, login->server, phase,
+		      why);
 	login->tried[login->tried_count++] = login->server->index;
 	if (may_try_another(login))
 		seek_server(login);
@@ -211,7 +206,7 @@ open_upstream(struct login *login)
 	}
 	stop_waiting(login);
 	login->upstream =
-		upstream_open(&login->holder, pool_of(login), login->server, &why);
+		upstream_open(&login->holder, login->pool, login->server, &why);
 	if (!login->upstream)
 		try_another(login, RETRY_CONNECT, why);
 	return true;
@@ -224,14 +219,14 @@ try_servers(struct login *login)
 	const struct session *session = login->holder.session;
 	struct pool_request request = {
 		.now = login_worker(login)->loop.now,
-		.key = request_key_of_session(session, pool_of(login)->hash_on),
+		.key = request_key_of_session(session, login->pool->hash_on),
 		.chance = worker_random(login_worker(login)),
 		.needs = SMTP_AUTH,
 		.tried = login->tried,
 		.tried_count = login->tried_count,
 	};
 
-	switch (pool_pick(pool_of(login)->pool, &request, &login->server)) {
+	switch (pool_pick(login->pool->pool, &request, &login->server)) {
 	case POOL_PICKED:
 		login->reserved = true;
 		return open_upstream(login);
@@ -249,6 +244,16 @@ login_place_freed(struct waiter *waiter)
 	return try_servers(CONTAINER_OF(waiter, struct login, waiter));
 }
 
+/* No server is for this user: who is not known to any hears the same of them. */
+static void
+refuse_for_want_of_route(struct login *login)
+{
+	if (keep_refusal(login, &NOBODY))
+		hold_against_client(login);
+	else
+		login_refuse(login, REJECT_NO_SERVER, &LOGIN_NO_MEMORY);
+}
+
 /* Servers may be told what the client is called. */
 void
 login_check(struct login *login)
@@ -257,6 +262,11 @@ login_check(struct login *login)
 	login->tried_count = 0;
 	login->walked_out = 0;
 	login_forget_refusal(login);
+	login->pool = session_pool(login->holder.session);
+	if (!login->pool) {
+		refuse_for_want_of_route(login);
+		return;
+	}
 	login->awaits_name = session_awaits_name(login->holder.session);
 	if (!login->awaits_name)
 		seek_server(login);

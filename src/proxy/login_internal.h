@@ -25,8 +25,9 @@ enum login_state {
 struct login {
 	struct upstream_holder holder;
 	enum login_state state;
-	uint32_t mechanism; /* enum sasl_mechanism */
-	uint32_t slot;      /* to be answered; not while the client is asked */
+	const struct pool_snapshot *pool; /* where it is, or was, checked */
+	uint32_t mechanism;               /* enum sasl_mechanism */
+	uint32_t slot; /* to be answered; not while the client is asked */
 	struct sasl_credentials credentials; /* of a mechanism that can be replayed */
 	struct secret initial; /* of another: until the server has heard it */
 	bool begins;           /* there is an initial response, maybe an empty one */

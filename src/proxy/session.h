@@ -100,6 +100,10 @@ void session_print_id(const struct session *session, char text[SESSION_ID_MAX]);
 /* What the client is called is not known yet, and soon will be. */
 bool session_awaits_name(const struct session *session);
 
+/* Where its mail goes as things are: by its address, its name in EHLO, its login. NULL:
+   no route leads anywhere. */
+const struct pool_snapshot *session_pool(const struct session *session);
+
 /* Whom a server has taken it for; empty: nobody, or one without a name. */
 struct span session_user(const struct session *session);
 /* It has logged in, and no server is left that might take that again. */

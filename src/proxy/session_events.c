@@ -19,18 +19,14 @@ abort_transaction(struct session *session)
 static struct smtp_extensions
 offered_extensions(const struct session *session)
 {
-	const struct pool_snapshot *pool = session->listener->pool;
 	uint32_t passed_on = SMTP_8BITMIME | SMTP_SMTPUTF8 | SMTP_DSN |
 			     SMTP_ENHANCEDSTATUSCODES | SMTP_AUTH;
-	struct smtp_extensions offered = {0};
+	struct smtp_extensions offered = session_extensions(session);
 	uint64_t own = session->listener->smtp.max_message_size;
 
-	if (session->smtp.encrypted && pool_verifies_tls(pool))
+	if (session->smtp.encrypted)
 		passed_on |= SMTP_REQUIRETLS;
-	if (pool_extensions(pool->pool, &offered))
-		offered.set &= passed_on;
-	else
-		offered = (struct smtp_extensions){0};
+	offered.set &= passed_on;
 	offered.set |= SMTP_PIPELINING | SMTP_CHUNKING | SMTP_SIZE;
 	if (own && (offered.size == 0 || own < offered.size))
 		offered.size = own;

@@ -1,8 +1,8 @@
 /*
  * What the files of session share: session.c (its life and its bytes), session_time.c
  * (how long it may take), session_events.c (what each event of smtp/server asks for),
- * session_origin.c (who the client is, as servers are told) and session_tls.c (the
- * handshake).
+ * session_origin.c (who the client is, as servers are told), session_route.c (where its
+ * mail goes) and session_tls.c (the handshake).
  */
 #ifndef EVENPOST_PROXY_SESSION_INTERNAL_H
 #define EVENPOST_PROXY_SESSION_INTERNAL_H
@@ -28,6 +28,9 @@ bool session_output_may_wait(const struct session *session);
 
 /* Any event but MORE and BLOCKED. */
 void session_take_event(struct session *session, const struct smtp_event *event);
+
+/* What servers that the client may come to can all do, as learnt from them. */
+struct smtp_extensions session_extensions(const struct session *session);
 
 /* Closes when the output is sent. why: static, for the log. */
 void session_close_later(struct session *session, const char *why);

@@ -57,8 +57,10 @@ session_user(const struct session *session)
 bool
 session_login_is_spent(const struct session *session)
 {
-	return login_is_spent(session->login, session->listener->pool->pool,
-			      session->worker->loop.now);
+	const struct pool_snapshot *pool = session_pool(session);
+
+	return pool &&
+	       login_is_spent(session->login, pool->pool, session->worker->loop.now);
 }
 
 bool

@@ -24,7 +24,8 @@ reject_reason_name(unsigned reason)
 		"connections",  "client-connections",
 		"proxy-header", "loop",
 		"handshake",    "server",
-		"no-server",    "login"};
+		"no-server",    "login",
+		"route"};
 
 	if (reason < SMTP_REFUSAL_COUNT)
 		return smtp_refusal_name((enum smtp_refusal)reason);
@@ -43,13 +44,31 @@ retry_phase_name(enum retry_phase phase)
 	return names[phase];
 }
 
-enum status
-tally_init(struct tally *tally, const struct listener_snapshot *listener)
+static enum status
+init_pools(struct tally *tally, const struct snapshot *snapshot,
+	   const struct listener_snapshot *listener)
 {
-	uint32_t servers = listener->pool->pool->server_count;
+	tally->pools = calloc(snapshot->pool_count, sizeof(*tally->pools));
+	if (!tally->pools)
+		return STATUS_NO_MEMORY;
+	tally->pool_count = snapshot->pool_count;
+	for (uint32_t i = 0; i < listener->pool_count; i++) {
+		const struct pool_snapshot *pool = listener->pools[i];
+		struct pool_tally *row = &tally->pools[pool->index];
 
-	tally->servers = calloc(servers ? servers : 1, sizeof(*tally->servers));
-	if (!tally->servers)
+		row->servers =
+			calloc(pool->pool->server_count + 1, sizeof(*row->servers));
+		if (!row->servers)
+			return STATUS_NO_MEMORY;
+	}
+	return STATUS_OK;
+}
+
+enum status
+tally_init(struct tally *tally, const struct snapshot *snapshot,
+	   const struct listener_snapshot *listener)
+{
+	if (init_pools(tally, snapshot, listener) != STATUS_OK)
 		return STATUS_NO_MEMORY;
 	if (rate_table_init(&tally->handshakes, &listener->handshake_rate,
 			    listener->max_connections) != STATUS_OK)
@@ -63,23 +82,29 @@ tally_init(struct tally *tally, const struct listener_snapshot *listener)
 void
 tally_fini(struct tally *tally)
 {
-	free(tally->servers);
+	for (uint32_t i = 0; i < tally->pool_count; i++)
+		free(tally->pools[i].servers);
+	free(tally->pools);
 	client_table_fini(&tally->clients);
 	rate_table_fini(&tally->handshakes);
 	rate_table_fini(&tally->failed_logins);
 }
 
 struct server_tally *
-tally_server(struct tally *tally, const struct server *server)
+tally_server(struct tally *tally, const struct pool_snapshot *pool,
+	     const struct server *server)
 {
-	return server ? &tally->servers[server->index] : &tally->nowhere;
+	struct pool_tally *row = pool ? &tally->pools[pool->index] : NULL;
+
+	if (!row)
+		return &tally->nowhere;
+	return server ? &row->servers[server->index] : &row->nowhere;
 }
 
 void
-tally_message(struct tally *tally, const struct server *server,
-	      enum message_result result, uint32_t recipients, uint64_t took_us)
+tally_message(struct tally *tally, struct server_tally *row, enum message_result result,
+	      uint32_t recipients, uint64_t took_us)
 {
-	struct server_tally *row = tally_server(tally, server);
 	unsigned bucket = 0;
 
 	tally_add(&row->messages[result], 1);

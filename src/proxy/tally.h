@@ -30,6 +30,7 @@ enum reject_reason {
 	REJECT_SERVER,       /* a server's own refusal, passed on */
 	REJECT_NO_SERVER,
 	REJECT_LOGIN, /* one that failed, or one too many */
+	REJECT_ROUTE, /* none leads anywhere */
 	REJECT_COUNT
 };
 const char *reject_reason_name(unsigned reason);
@@ -53,6 +54,12 @@ struct server_tally {
 	_Atomic uint64_t retries[RETRY_PHASE_COUNT];
 };
 
+/* Of one listener and one pool. */
+struct pool_tally {
+	struct server_tally *servers; /* by the server's index in the pool */
+	struct server_tally nowhere;  /* messages that no server was found for */
+};
+
 /* Upper bounds in milliseconds; the last bucket is open. */
 #define TALLY_BUCKETS 12
 extern const uint32_t tally_bounds[TALLY_BUCKETS - 1];
@@ -63,21 +70,24 @@ struct tally {
 	_Atomic uint64_t rejects[REJECT_COUNT];
 	_Atomic uint64_t seconds[TALLY_BUCKETS]; /* MAIL to final reply */
 	_Atomic uint64_t seconds_sum_us;
-	struct server_tally *servers; /* by the server's index in the listener's pool */
-	struct server_tally nowhere;  /* messages that no server was found for */
+	struct pool_tally *pools; /* by the pool's index; of those it leads to */
+	uint32_t pool_count;
+	struct server_tally nowhere; /* messages that no route, or none yet, led to a
+					pool */
 	struct client_table clients;
 	struct rate_table handshakes; /* of TLS, each client's */
 	_Atomic uint64_t handshakes_done;
 	struct rate_table failed_logins; /* each client's */
 };
 
-MUST_CHECK enum status
-tally_init(struct tally *tally, const struct listener_snapshot *listener);
+MUST_CHECK enum status tally_init(struct tally *tally, const struct snapshot *snapshot,
+				  const struct listener_snapshot *listener);
 void tally_fini(struct tally *tally);
 
-/* server: NULL where there was none. */
-struct server_tally *tally_server(struct tally *tally, const struct server *server);
-void tally_message(struct tally *tally, const struct server *server,
+/* pool, server: NULL where there was none. */
+struct server_tally *tally_server(struct tally *tally, const struct pool_snapshot *pool,
+				  const struct server *server);
+void tally_message(struct tally *tally, struct server_tally *row,
 		   enum message_result result, uint32_t recipients, uint64_t took_us);
 
 static inline void

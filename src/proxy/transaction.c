@@ -245,7 +245,9 @@ transaction_recipient(struct transaction *transaction, const struct smtp_event *
 	}
 	if (transaction->pool)
 		return;
-	transaction->pool = transaction_pool_for(transaction, &rcpt->rcpt.path);
+	transaction_take_route(transaction);
+	if (!transaction->pool)
+		return;
 	transaction->awaits_name = session_awaits_name(session);
 	if (!transaction->awaits_name)
 		transaction_seek_server(transaction);

@@ -3,16 +3,13 @@
 
 #define PASSED_OVER_MAX (LOGIN_REFUSERS_MAX + TRANSACTION_TRIED_MAX)
 
-/*
- * The pool of a recipient: the one place where routes decide. With one pool a listener
- * it is always that.
- */
-const struct pool_snapshot *
-transaction_pool_for(const struct transaction *transaction,
-		     const struct smtp_path *path)
+/* The pool of a message. One that has to go to the server of its login stays in that
+   one's, whatever the client has called itself since. */
+static const struct pool_snapshot *
+pool_of(const struct session *session)
 {
-	(void)path;
-	return transaction->session->listener->pool;
+	return login_binds(session->login) ? login_pool(session->login)
+					   : session_pool(session);
 }
 
 static struct span
@@ -217,6 +214,14 @@ try_servers(struct transaction *transaction)
 }
 
 void
+transaction_take_route(struct transaction *transaction)
+{
+	transaction->pool = pool_of(transaction->session);
+	if (!transaction->pool)
+		transaction_fail(transaction, REJECT_ROUTE, &NO_ROUTE);
+}
+
+void
 transaction_seek_server(struct transaction *transaction)
 {
 	if (try_servers(transaction))
@@ -285,8 +290,8 @@ transaction_leg_failed(struct transaction *transaction, enum retry_phase phase,
 				     MESSAGE_AMBIGUOUS);
 		return;
 	}
-	journal_retry(transaction->session->tally, transaction->server,
-		      stale ? RETRY_STALE : phase, why);
+	journal_retry(transaction->session->tally, transaction->pool,
+		      transaction->server, stale ? RETRY_STALE : phase, why);
 	leg_detach(&transaction->leg);
 	remember_reply(transaction, reply);
 	if (stale && !transaction->stale_retried && transaction->replayable &&

@@ -11,6 +11,7 @@
 #include "proxy/transaction.h"
 
 #define NO_SERVER SMTP_REPLY("451 4.3.2 No server can take the message now, try again")
+#define NO_ROUTE SMTP_REPLY("550 5.7.1 No route for mail from you")
 #define NO_PLACE SMTP_REPLY("451 4.3.2 All servers are busy, try again")
 #define NO_MEMORY SMTP_REPLY("451 4.3.1 Out of memory, try again")
 #define NO_RECIPIENT SMTP_REPLY("554 5.5.1 No valid recipients")
@@ -41,9 +42,8 @@ void transaction_fail_for_want_of_servers(struct transaction *transaction);
 void transaction_give_place_back(struct transaction *transaction);
 void transaction_stop_waiting(struct transaction *transaction);
 
-/* The one place where routes decide. */
-const struct pool_snapshot *transaction_pool_for(const struct transaction *transaction,
-						 const struct smtp_path *path);
+/* The pool of the message is chosen; where no route leads to one, it has failed. */
+void transaction_take_route(struct transaction *transaction);
 /* Reserves a server that was not tried yet and opens the leg; or waits; or fails. */
 void transaction_seek_server(struct transaction *transaction);
 void transaction_waited_too_long(struct timer *queue_timer);

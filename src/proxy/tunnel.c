@@ -440,7 +440,7 @@ tunnel_open(struct worker *worker, const struct arrival *arrival, int fd)
 	tunnel->worker = worker;
 	tunnel->snapshot = snapshot_ref(worker->proxy->snapshot);
 	tunnel->listener = arrival->listener;
-	tunnel->pool = arrival->listener->pool;
+	tunnel->pool = arrival->pool;
 	tunnel->tally = arrival->tally;
 	tunnel->client = arrival->client;
 	tunnel->number = worker_next_number(worker);

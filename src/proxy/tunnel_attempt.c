@@ -63,7 +63,7 @@ give_up(struct tunnel *tunnel)
 static void
 try_another(struct tunnel *tunnel, enum retry_phase phase, const char *why)
 {
-	journal_retry(tunnel->tally, tunnel->server, phase, why);
+	journal_retry(tunnel->tally, tunnel->pool, tunnel->server, phase, why);
 	tunnel_leave_server(tunnel);
 	tunnel->tried[tunnel->tried_count++] = tunnel->server->index;
 	if (may_try_another(tunnel))

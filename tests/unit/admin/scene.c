@@ -63,8 +63,9 @@ scene_open(struct scene *scene, const char *text)
 	log_set_sink(ignore_line);
 	assert_non_null(tallies);
 	for (uint32_t i = 0; i < snapshot->listener_count; i++)
-		assert_int_equal(tally_init(&tallies[i], &snapshot->listeners[i]),
-				 STATUS_OK);
+		assert_int_equal(
+			tally_init(&tallies[i], snapshot, &snapshot->listeners[i]),
+			STATUS_OK);
 	assert_int_equal(loop_open(&scene->loop), STATUS_OK);
 	scene->monitor = monitor_new(&scene->loop);
 	assert_non_null(scene->monitor);

@@ -175,9 +175,11 @@ test_status(void **state)
 		value,
 		"{\"started\":\"2023-11-14T22:13:20.123Z\",\"hostname\":\"mx.example\","
 		"\"listeners\":[{\"name\":\"inbound\",\"bind\":[\"127.0.0.1:2525\","
-		"\"[::1]:2525\"],\"mode\":\"message\",\"pool\":\"hubs\",\"sessions\":7,"
+		"\"[::1]:2525\"],\"mode\":\"message\",\"pool\":\"hubs\",\"pools\":["
+		"\"hubs\"],\"sessions\":7,"
 		"\"active\":2},{\"name\":\"other\",\"bind\":[\"127.0.0.1:2526\"],"
-		"\"mode\":\"message\",\"pool\":\"hubs\",\"sessions\":1,\"active\":0}],"
+		"\"mode\":\"message\",\"pool\":\"hubs\",\"pools\":[\"hubs\"],"
+		"\"sessions\":1,\"active\":0}],"
 		"\"totals\":{\"sessions\":8,\"active\":2,\"messages\":1600,"
 		"\"recipients\":1410,\"bytes\":7340032},\"refused_files\":[]}");
 	scene_close(&scene);

@@ -29,6 +29,8 @@ static const char *const lines[] = {
 	"result=\"deferred\"} 1",
 	"evenpost_messages_total{listener=\"inbound\",pool=\"hubs\",server=\"b\","
 	"result=\"aborted\"} 0",
+	"evenpost_messages_total{listener=\"inbound\",pool=\"-\",server=\"-\","
+	"result=\"rejected\"} 6",
 	"evenpost_recipients_total{listener=\"inbound\",pool=\"hubs\",server=\"a\","
 	"result=\"accepted\"} 5",
 	"evenpost_bytes_total{pool=\"hubs\",server=\"a\"} 1024",
@@ -62,18 +64,21 @@ static void
 count_some(struct scene *scene)
 {
 	struct tally *tallies = scene->proxy.tallies;
+	struct pool_tally *inbound = &tallies[0].pools[0];
+	struct pool_tally *other = &tallies[1].pools[0];
 	struct server *a = scene_server(scene, 0);
 	struct server *b = scene_server(scene, 1);
 
 	tallies[0].sessions = 7;
 	tallies[0].active = 2;
-	tally_message(&tallies[0], a, MESSAGE_ACCEPTED, 2, 2000);
-	tally_message(&tallies[0], a, MESSAGE_ACCEPTED, 3, 2000);
-	tally_message(&tallies[1], b, MESSAGE_REJECTED, 1, 2000);
-	tally_message(&tallies[0], NULL, MESSAGE_DEFERRED, 1, 400000000);
+	tally_message(&tallies[0], &inbound->servers[0], MESSAGE_ACCEPTED, 2, 2000);
+	tally_message(&tallies[0], &inbound->servers[0], MESSAGE_ACCEPTED, 3, 2000);
+	tally_message(&tallies[1], &other->servers[1], MESSAGE_REJECTED, 1, 2000);
+	tally_message(&tallies[0], &inbound->nowhere, MESSAGE_DEFERRED, 1, 400000000);
+	tallies[0].nowhere.messages[MESSAGE_REJECTED] = 6;
 	tallies[0].rejects[REJECT_NO_SERVER] = 4;
-	tallies[0].servers[1].retries[RETRY_GREETING] = 2;
-	tallies[1].servers[1].retries[RETRY_GREETING] = 3;
+	inbound->servers[1].retries[RETRY_GREETING] = 2;
+	other->servers[1].retries[RETRY_GREETING] = 3;
 	a->counters.bytes = 1024;
 	a->counters.connects = 9;
 	a->counters.failures[SERVER_FAILURE_CONNECT] = 2;

@@ -114,6 +114,11 @@ static const struct dump_row {
 	{"a route",
 	 "listeners: {in: {bind: 127.0.0.1:25, routes: [{pool: p}]}}\n" SERVERS "}}\n",
 	 "\"routes\":[{\"pool\":\"p\"}]"},
+	{"routes with conditions",
+	 "listeners: {in: {bind: 127.0.0.1:25, routes: [{client: [10.0.0.1, ::1/128], "
+	 "pool: p}, {helo: \"*.a\", user: b, pool: p}]}}\n" SERVERS "}}\n",
+	 "\"routes\":[{\"client\":[\"10.0.0.1\",\"::1/128\"],\"pool\":\"p\"},{\"helo\":"
+	 "\"*.a\",\"user\":\"b\",\"pool\":\"p\"}]"},
 	{"an error", "workers: 0\n", ""},
 };
 

@@ -192,8 +192,8 @@ test_identity(void **state)
 		snapshot = read_pair(text, pool);
 		listener = snapshot->listeners;
 		assert_int_equal(listener->add_received, i);
-		assert_int_equal(listener->pool->identity, row->identity);
-		assert_int_equal(listener_adds_received(listener, listener->pool),
+		assert_int_equal(listener->pools[0]->identity, row->identity);
+		assert_int_equal(listener_adds_received(listener, listener->pools[0]),
 				 row->received[i]);
 		assert_int_equal(listener_names_clients(snapshot, listener),
 				 row->names || row->received[i]);
@@ -420,9 +420,9 @@ test_connection(void **state)
 	listener = snapshot->listeners;
 	assert_int_equal(listener->mode, LISTENER_CONNECTION);
 	assert_int_equal(listener->timeouts.idle, row->idle);
-	assert_false(listener->pool->greets);
+	assert_false(listener->pools[0]->greets);
 	/* unlimited */
-	assert_int_equal(listener->pool->pool->servers[0]->max_connections, 0);
+	assert_int_equal(listener->pools[0]->pool->servers[0]->max_connections, 0);
 	snapshot_unref(snapshot);
 }
 
@@ -446,11 +446,12 @@ static void
 test_pool(void **state)
 {
 	struct snapshot *snapshot = read_text(BASE);
-	const struct pool *pool = snapshot->listeners->pool->pool;
+	const struct pool *pool = snapshot->listeners->pools[0]->pool;
 	struct endpoint address;
 
 	(void)state;
-	assert_ptr_equal(snapshot->listeners->pool, &snapshot->pools[1]);
+	assert_int_equal(snapshot->listeners->pool_count, 1);
+	assert_ptr_equal(snapshot->listeners->pools[0], &snapshot->pools[1]);
 	assert_true(snapshot->pools[1].used);
 	assert_false(snapshot->pools[0].used);
 	assert_string_equal(pool->name, "q");
@@ -500,7 +501,7 @@ test_memory(void **state)
 	uint64_t session = snapshot_session_memory(snapshot, listener);
 
 	(void)state;
-	assert_true(session > waiting + listener->pool->retry.buffer);
+	assert_true(session > waiting + listener->pools[0]->retry.buffer);
 	assert_int_equal(snapshot_listener_memory(snapshot, listener),
 			 50000 * waiting + 80 * (session - waiting));
 	snapshot_unref(snapshot);

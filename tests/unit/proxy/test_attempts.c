@@ -162,7 +162,7 @@ test_client_goes_behind_end(void **state)
 	assert_true(is_held_at_end(&world));
 	backend_release(&world.backends[0]);
 	assert_true(world_run(&world, world_is_quiet));
-	tally = tally_server(&world.tallies[0], world_server(&world, 0));
+	tally = world_tally(&world, 0);
 	assert_int_equal(atomic_load(&tally->messages[MESSAGE_ACCEPTED]), 1);
 	assert_int_equal(atomic_load(&tally->messages[MESSAGE_ABORTED]), 0);
 	world_close(&world);

@@ -26,16 +26,15 @@ static void
 test_bucket(void **state)
 {
 	const struct row *row = *state;
-	struct server_tally servers[1] = {0};
-	struct tally tally = {.servers = servers};
-	struct server server = {.index = 0};
+	struct server_tally server = {0};
+	struct tally tally = {0};
 
 	tally_message(&tally, &server, MESSAGE_ACCEPTED, 3, row->microseconds);
 	for (unsigned i = 0; i < TALLY_BUCKETS; i++)
 		assert_int_equal(atomic_load(&tally.seconds[i]), i == row->bucket);
 	assert_int_equal(atomic_load(&tally.seconds_sum_us), row->microseconds);
-	assert_int_equal(atomic_load(&servers[0].messages[MESSAGE_ACCEPTED]), 1);
-	assert_int_equal(atomic_load(&servers[0].recipients[MESSAGE_ACCEPTED]), 3);
+	assert_int_equal(atomic_load(&server.messages[MESSAGE_ACCEPTED]), 1);
+	assert_int_equal(atomic_load(&server.recipients[MESSAGE_ACCEPTED]), 3);
 }
 
 static void
@@ -51,16 +50,20 @@ test_bounds_rise(void **state)
 static void
 test_each_server_has_its_row(void **state)
 {
-	struct server_tally servers[2] = {0};
-	struct tally tally = {.servers = servers};
-	struct server second = {.index = 1};
+	struct server_tally servers[3] = {0};
+	struct pool_tally pools[2] = {{.servers = servers}, {.servers = servers + 1}};
+	struct tally tally = {.pools = pools, .pool_count = 2};
+	const struct pool_snapshot first = {.index = 0};
+	const struct pool_snapshot second = {.index = 1};
+	const struct server server = {.index = 0};
+	const struct server other = {.index = 1};
 
 	(void)state;
-	tally_message(&tally, &second, MESSAGE_REJECTED, 0, 1);
-	tally_message(&tally, NULL, MESSAGE_DEFERRED, 0, 1);
-	assert_int_equal(atomic_load(&servers[0].messages[MESSAGE_REJECTED]), 0);
-	assert_int_equal(atomic_load(&servers[1].messages[MESSAGE_REJECTED]), 1);
-	assert_int_equal(atomic_load(&tally.nowhere.messages[MESSAGE_DEFERRED]), 1);
+	assert_ptr_equal(tally_server(&tally, &first, &server), &servers[0]);
+	assert_ptr_equal(tally_server(&tally, &second, &server), &servers[1]);
+	assert_ptr_equal(tally_server(&tally, &second, &other), &servers[2]);
+	assert_ptr_equal(tally_server(&tally, &second, NULL), &pools[1].nowhere);
+	assert_ptr_equal(tally_server(&tally, NULL, NULL), &tally.nowhere);
 }
 
 static const char *
@@ -125,8 +128,8 @@ test_run(void **state)
 	world_send(&world, 0, 0, 1, (struct chance){1})->always = &plain;
 	world.senders[0].steady = true;
 	assert_true(world_run(&world, world_is_quiet));
-	first = tally_server(&world.tallies[0], world_server(&world, 0));
-	second = tally_server(&world.tallies[0], world_server(&world, 1));
+	first = world_tally(&world, 0);
+	second = world_tally(&world, 1);
 	assert_int_equal(atomic_load(&first->messages[MESSAGE_REJECTED]), 2);
 	assert_int_equal(atomic_load(&first->recipients[MESSAGE_REJECTED]), 5);
 	assert_int_equal(atomic_load(&second->messages[MESSAGE_AMBIGUOUS]), 2);

@@ -109,7 +109,8 @@ open_scene(struct scene *scene)
 	scene->proxy.snapshot = scene->snapshot;
 	scene->proxy.tallies = &scene->tally;
 	scene->proxy.workers = &scene->worker;
-	assert(tally_init(&scene->tally, &scene->snapshot->listeners[0]) == STATUS_OK);
+	assert(tally_init(&scene->tally, scene->snapshot,
+			  &scene->snapshot->listeners[0]) == STATUS_OK);
 	assert(worker_init(&scene->worker, &scene->proxy, 0) == STATUS_OK);
 	assert(listener_bind(&scene->snapshot->listeners[0].bind[0], &fd) == STATUS_OK);
 	assert(worker_listen(&scene->worker, &scene->snapshot->listeners[0], fd,

@@ -65,7 +65,8 @@ open_worker(struct world *world, unsigned index)
 	struct worker *worker = &world->workers[index];
 	int fd;
 
-	assert(tally_init(&world->tallies[index], listener) == STATUS_OK);
+	assert(tally_init(&world->tallies[index], world->snapshot, listener) ==
+	       STATUS_OK);
 	assert(worker_init(worker, &world->proxy, index) == STATUS_OK);
 	worker->random = index + 1;
 	assert(listener_bind(&listener->bind[0], &fd) == STATUS_OK);
@@ -266,6 +267,13 @@ struct server *
 world_server(const struct world *world, unsigned index)
 {
 	return world->snapshot->pools[0].pool->servers[index];
+}
+
+struct server_tally *
+world_tally(struct world *world, unsigned index)
+{
+	return tally_server(&world->tallies[0], &world->snapshot->pools[0],
+			    world_server(world, index));
 }
 
 const char *

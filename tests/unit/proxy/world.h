@@ -69,6 +69,8 @@ void world_ask_stop(struct world *world);
 bool world_stop(struct world *world);
 
 struct server *world_server(const struct world *world, unsigned index);
+/* What the first worker's listener has counted of it. */
+struct server_tally *world_tally(struct world *world, unsigned index);
 
 /* What is wrong with the world as a whole; NULL: nothing. */
 const char *world_fault(const struct world *world);
