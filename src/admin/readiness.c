@@ -86,11 +86,11 @@ say_service(struct checks *checks, const struct service *service,
 	    const struct pool *pool)
 {
 	if (service->usable)
-		say(checks, SPAN(": a server is up in pool "));
+		say(checks, SPAN(" a server is up in pool "));
 	else if (service->up)
-		say(checks, SPAN(": no server that is up gets mail in pool "));
+		say(checks, SPAN(" no server that is up gets mail in pool "));
 	else
-		say(checks, SPAN(": no server is up in pool "));
+		say(checks, SPAN(" no server is up in pool "));
 	say(checks, span_from_string(pool->name));
 	if (service->usable || !service->up)
 		return;
@@ -124,6 +124,7 @@ check_listener(struct checks *checks, const struct listener_snapshot *listener)
 		const struct pool *pool = listener->pools[i]->pool;
 		struct service service = look_at_pool(checks, pool);
 
+		say(checks, i == 0 ? SPAN(":") : SPAN(";"));
 		say_service(checks, &service, pool);
 	}
 	say(checks, SPAN("\n"));

@@ -187,23 +187,30 @@ void
 login_refused_by(struct login *login, const struct server *server)
 {
 	if (login_is_done(login) && login->refuser_count < LOGIN_REFUSERS_MAX)
-		login->refusers[login->refuser_count++] = server->index;
+		login->refusers[login->refuser_count++] = server;
 }
 
 uint32_t
-login_refusers(const struct login *login, const uint32_t **places)
+login_refusers(const struct login *login, const struct pool *pool,
+	       uint32_t places[LOGIN_REFUSERS_MAX])
 {
-	if (!login)
-		return 0;
-	*places = login->refusers;
-	return login->refuser_count;
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; login && i < login->refuser_count; i++) {
+		uint32_t place = login->refusers[i]->index;
+
+		if (place < pool->server_count &&
+		    pool->servers[place] == login->refusers[i])
+			places[count++] = place;
+	}
+	return count;
 }
 
 static bool
-has_refused(const struct login *login, uint32_t place)
+has_refused(const struct login *login, const struct server *server)
 {
 	for (uint32_t i = 0; i < login->refuser_count; i++)
-		if (login->refusers[i] == place)
+		if (login->refusers[i] == server)
 			return true;
 	return false;
 }
@@ -216,7 +223,8 @@ login_is_spent(const struct login *login, const struct pool *pool, int64_t now)
 	if (login->refuser_count == LOGIN_REFUSERS_MAX)
 		return true;
 	for (uint32_t i = 0; i < pool->server_count; i++)
-		if (!has_refused(login, i) && server_may_return(pool->servers[i], now))
+		if (!has_refused(login, pool->servers[i]) &&
+		    server_may_return(pool->servers[i], now))
 			return false;
 	return true;
 }

@@ -62,8 +62,9 @@ bool login_acts_for_another(const struct login *login);
  */
 #define LOGIN_REFUSERS_MAX 3
 void login_refused_by(struct login *login, const struct server *server);
-/* Their places in the pool, as long as the login; returns how many. */
-uint32_t login_refusers(const struct login *login, const uint32_t **places);
+/* The places of those in the pool; returns how many. */
+uint32_t login_refusers(const struct login *login, const struct pool *pool,
+			uint32_t places[LOGIN_REFUSERS_MAX]);
 /* No server is left that might take it, now or when it is up again: the session is of
    no use any more. */
 bool login_is_spent(const struct login *login, const struct pool *pool, int64_t now);

@@ -44,7 +44,7 @@ struct login {
 	uint32_t tried[LOGIN_TRIED_MAX];
 	uint32_t tried_count;
 	uint32_t walked_out; /* servers that went when they had heard it */
-	uint32_t refusers[LOGIN_REFUSERS_MAX]; /* when it was DONE */
+	const struct server *refusers[LOGIN_REFUSERS_MAX]; /* when it was DONE */
 	uint32_t refuser_count;
 };
 

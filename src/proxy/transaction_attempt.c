@@ -137,11 +137,9 @@ fail_for_want_of_ability(struct transaction *transaction)
 static uint32_t
 passed_over(const struct transaction *transaction, uint32_t places[PASSED_OVER_MAX])
 {
-	const uint32_t *refusers;
-	uint32_t count = login_refusers(transaction->session->login, &refusers);
+	uint32_t count = login_refusers(transaction->session->login,
+					transaction->pool->pool, places);
 
-	for (uint32_t i = 0; i < count; i++)
-		places[i] = refusers[i];
 	for (uint32_t i = 0; i < transaction->tried_count; i++)
 		places[count++] = transaction->tried[i];
 	return count;

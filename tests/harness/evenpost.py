@@ -82,7 +82,7 @@ class Evenpost:
     """One evenpost between tests and servers.
 
     pools is {name: pool}, as configure_pool makes them. listeners is {name: keys};
-    bind is chosen here, and pool is the first of the pools, unless given. launcher
+    bind is chosen here, and pool is the first of the pools, unless it or routes is given. launcher
     stands before the program on its command line. by_socket: it is asked over
     admin.socket, and has no admin.http: where it runs in another network. Everything
     else goes to the top level of the configuration.
@@ -127,7 +127,8 @@ class Evenpost:
     def _complete(self, listener, keys, pools):
         self.ports[listener] = free_port()
         bind = f"127.0.0.1:{self.ports[listener]}"
-        return {"bind": bind, "pool": next(iter(pools)), **keys}
+        pool = {} if "routes" in keys else {"pool": next(iter(pools))}
+        return {"bind": bind, **pool, **keys}
 
     @property
     def port(self):

@@ -7,7 +7,8 @@ from encryption import SERVERS, Keys, context_of, make_certificates
 from harness import program
 from harness.pki import Authority
 from harness.scratch import make_scratch, remove_scratch
-from harness.scripted_server import ScriptedServer
+from harness.scripted_server import EXTENSIONS, ScriptedServer
+from logins import MECHANISMS, PASSWORD, USER
 from stage import Stage, StepFailed
 
 # How what is said is cut into writes: {name: octets}; 0 is not at all.
@@ -82,6 +83,26 @@ def tls_server(certificates):
 
     yield make
     for server in made:
+        server.stop()
+
+
+# ---- logins ----
+
+
+@pytest.fixture
+def checking_servers():
+    """Servers that know one user."""
+    servers = []
+
+    def make(count=1, auth=MECHANISMS, extensions=EXTENSIONS, **keys):
+        for _ in range(count):
+            server = ScriptedServer(extensions=(*extensions, auth), **keys)
+            server.users = {USER: PASSWORD}
+            servers.append(server)
+        return servers[-count:]
+
+    yield make
+    for server in servers:
         server.stop()
 
 

@@ -1,7 +1,6 @@
 """AUTH of clients, which servers check (protocol.md "AUTH", threats.md T5)."""
 
 import base64
-import hmac
 import itertools
 import ssl
 import threading
@@ -15,27 +14,9 @@ from harness.scratch import make_scratch, remove_scratch
 from harness.scripted_server import DROP, EXTENSIONS, HANG, LOGIN_FAILED, ScriptedServer, Wait
 from harness.tls_client import TlsClient, client_context
 from harness.waiting import wait_until
+from logins import MECHANISMS, PASSWORD, USER, encode, log_in, log_in_with_cram, plain
 
-_USER, _PASSWORD = "ann@a.example", "s3cret-of-ann"
-_MECHANISMS = "AUTH PLAIN LOGIN XOAUTH2 CRAM-MD5"
 _CLEAR = {"auth": "relay-insecure"}
-
-
-@pytest.fixture
-def checking_servers():
-    """Servers that know one user."""
-    servers = []
-
-    def make(count=1, auth=_MECHANISMS, extensions=EXTENSIONS, **keys):
-        for _ in range(count):
-            server = ScriptedServer(extensions=(*extensions, auth), **keys)
-            server.users = {_USER: _PASSWORD}
-            servers.append(server)
-        return servers[-count:]
-
-    yield make
-    for server in servers:
-        server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -45,30 +26,12 @@ def authority():
     remove_scratch(directory)
 
 
-def encode(text):
-    return base64.b64encode(text.encode()).decode()
-
-
-def plain(user=_USER, password=_PASSWORD, acts_for=""):
-    return encode(f"{acts_for}\0{user}\0{password}")
-
-
-def log_in(client, user=_USER, password=_PASSWORD):
-    client.command(f"AUTH PLAIN {plain(user, password)}", "235 2.7.0 welcome")
-
-
-def log_in_with_cram(client):
-    challenge = client.command("AUTH CRAM-MD5", 334).text
-    digest = hmac.new(_PASSWORD.encode(), base64.b64decode(challenge), "md5").hexdigest()
-    return client.command(encode(f"{_USER} {digest}"))
-
-
 def check_secrecy(evenpost):
     """Whatever it has logged to its end: no password, and nothing that one can be read
     from."""
     evenpost.stop()
     log = evenpost.program.log()
-    for secret in (_PASSWORD, plain(), encode(_PASSWORD), encode("wrong"), plain(password="wrong")):
+    for secret in (PASSWORD, plain(), encode(PASSWORD), encode("wrong"), plain(password="wrong")):
         assert secret not in log
 
 
@@ -132,9 +95,9 @@ def test_offered_behind_tls(evenpost_before, checking_servers, authority):
         client.command(f"AUTH PLAIN {plain()}", 503)
         client.send_message()
     (message,) = server.messages
-    assert message.user == _USER and b" with ESMTPSA id " in message.content
+    assert message.user == USER and b" with ESMTPSA id " in message.content
     (line,) = evenpost.wait_event("message")
-    assert line["user"] == _USER
+    assert line["user"] == USER
     check_secrecy(evenpost)
 
 
@@ -203,7 +166,7 @@ def test_plain_in_two_steps(evenpost_before, checking_servers):
         client.send_message()
     (login,) = server.logins
     assert (login.mechanism, login.responses) == ("PLAIN", [plain()])
-    assert server.messages[0].user == _USER
+    assert server.messages[0].user == USER
 
 
 def test_login(evenpost_before, checking_servers):
@@ -213,13 +176,13 @@ def test_login(evenpost_before, checking_servers):
     with RawClient(evenpost.port) as client:
         client.hello()
         assert client.command("AUTH LOGIN", 334).text == encode("Username:")
-        client.send_split(encode(_USER).encode() + b"\r\n")
+        client.send_split(encode(USER).encode() + b"\r\n")
         assert client.expect(334).text == encode("Password:")
-        client.send_split(encode(_PASSWORD).encode() + b"\r\n")
+        client.send_split(encode(PASSWORD).encode() + b"\r\n")
         client.expect(235)
         client.send_message()
     (login,) = server.logins
-    assert (login.mechanism, login.user) == ("LOGIN", _USER)
+    assert (login.mechanism, login.user) == ("LOGIN", USER)
     check_secrecy(evenpost)
 
 
@@ -230,7 +193,7 @@ def test_xoauth2(evenpost_before, checking_servers):
     with RawClient(evenpost.port) as client:
         client.hello()
         bad, good = (
-            encode(f"user={_USER}\1auth=Bearer {token}\1\1") for token in ("x", _PASSWORD)
+            encode(f"user={USER}\1auth=Bearer {token}\1\1") for token in ("x", PASSWORD)
         )
         assert client.command(f"AUTH XOAUTH2 {bad}").lines == [LOGIN_FAILED]
         client.command(f"AUTH XOAUTH2 {good}", 235)
@@ -250,8 +213,8 @@ def test_failed_login(evenpost_before, checking_servers):
         client.command(f"AUTH PLAIN {plain(password='wrong')}", "454 4.7.0 not now")
         log_in(client)
     first, second = evenpost.wait_event("reject", count=2, phase="auth")
-    assert (first["reason"], first["user"]) == ("login", _USER)
-    assert (second["reason"], second["user"]) == ("server", _USER)
+    assert (first["reason"], first["user"]) == ("login", USER)
+    assert (second["reason"], second["user"]) == ("server", USER)
     assert first["reply"] == "535-5.7.8"  # the text may hold what the client has said
     check_secrecy(evenpost)
 
@@ -313,7 +276,7 @@ def test_guessing_where_the_server_hangs_up(evenpost_before, checking_servers, m
                 client.command(f"AUTH PLAIN {plain()}", expected)
             else:
                 client.command("AUTH CRAM-MD5", 334)
-                client.command(encode(f"{_USER} 00"), expected)
+                client.command(encode(f"{USER} 00"), expected)
 
 
 def test_a_silent_server_is_not_the_clients_fault(evenpost_before, checking_servers):
@@ -376,7 +339,7 @@ def test_idle_in_a_challenge(evenpost_before, checking_servers):
         visit.request.sendall(b"421 4.4.2 you are slow\r\n")
         visit.end()
         wait_until(lambda: visit.closed, "the end of it")
-        client.command(encode(f"{_USER} 00"), "454 4.7.0 The server was lost")
+        client.command(encode(f"{USER} 00"), "454 4.7.0 The server was lost")
     assert evenpost.pools()["hubs"]["s1"]["state"] == "up"
 
 
@@ -426,8 +389,8 @@ def test_messages_are_shared_evenly(evenpost_before, checking_servers):
             client.send_message()
     for server in (first, second):
         assert len(server.messages) == 10
-        assert {m.user for m in server.messages} == {_USER}
-        assert [login.user for login in server.logins] == [_USER]
+        assert {m.user for m in server.messages} == {USER}
+        assert [login.user for login in server.logins] == [USER]
     check_secrecy(evenpost)
 
 
@@ -445,7 +408,7 @@ def test_connections_are_one_users(evenpost_before, checking_servers):
         log_in(eve, "eve", "x")
         for client in (ann, eve, nobody, ann):
             client.send_message()
-    assert [m.user for m in server.messages] == [_USER, "eve", None, _USER]
+    assert [m.user for m in server.messages] == [USER, "eve", None, USER]
 
 
 def test_before_and_after(evenpost_before, checking_servers):
@@ -460,9 +423,9 @@ def test_before_and_after(evenpost_before, checking_servers):
         client.send_message()
         client.command("EHLO other.example", 250)
         client.send_message()
-    assert [m.user for m in server.messages] == [None, _USER, _USER]
+    assert [m.user for m in server.messages] == [None, USER, USER]
     lines = evenpost.wait_event("message", count=3)
-    assert [line["user"] for line in lines] == ["-", _USER, _USER]
+    assert [line["user"] for line in lines] == ["-", USER, USER]
 
 
 def test_server_dies(evenpost_before, checking_servers):
@@ -483,7 +446,7 @@ def test_server_dies(evenpost_before, checking_servers):
         dead.stop()
         for _ in range(4):
             client.send_message()
-    assert [m.user for m in alive.messages] == [_USER] * 4
+    assert [m.user for m in alive.messages] == [USER] * 4
 
 
 def part_by_login(first, second):
@@ -533,7 +496,7 @@ def test_replay_is_refused(evenpost_before, checking_servers, answer):
         be_dismissed(client)
         assert len(other.logins) == 1 and len(knows.logins) == logins + 1
     (line,) = evenpost.wait_event("reject", phase="mail")
-    assert line["reason"] == "login" and line["user"] == _USER
+    assert line["reason"] == "login" and line["user"] == USER
     check_secrecy(evenpost)
 
 
@@ -551,7 +514,7 @@ def test_password_is_changed(evenpost_before, checking_servers):
             client.send_message()  # and no connection is left that has heard it
         logins = sum(len(server.logins) for server in servers)
         for server in servers:
-            server.users = {_USER: "another"}
+            server.users = {USER: "another"}
         be_dismissed(client)
     assert sum(len(server.logins) for server in servers) - logins <= 2
     with RawClient(evenpost.port) as client:
@@ -578,7 +541,7 @@ def test_replay_cannot_be_checked_now(evenpost_before, checking_servers, reply):
         other.on("auth", "235 2.7.0 welcome")
         for _ in range(4):
             client.send_message()
-        assert other.messages and {m.user for m in other.messages} == {_USER}
+        assert other.messages and {m.user for m in other.messages} == {USER}
 
 
 def test_server_that_takes_the_login_is_away(evenpost_before, checking_servers):
@@ -684,7 +647,7 @@ def test_bound(evenpost_before, checking_servers):
         client.command("EHLO other.example", 250)
         client.send_message()
     (server,) = [s for s in (first, second) if s.messages]
-    assert [m.user for m in server.messages] == [_USER] * 6
+    assert [m.user for m in server.messages] == [USER] * 6
     assert len({m.connection for m in server.messages}) == 1
     assert not (second if server is first else first).logins
 
@@ -695,7 +658,7 @@ def test_bound_and_wrong(evenpost_before, checking_servers):
     with RawClient(evenpost.port) as client:
         client.hello()
         client.command("AUTH CRAM-MD5", 334)
-        assert client.command(encode(f"{_USER} 00")).lines == [LOGIN_FAILED]
+        assert client.command(encode(f"{USER} 00")).lines == [LOGIN_FAILED]
         assert log_in_with_cram(client).code == 235
         client.send_message()
 
@@ -736,7 +699,7 @@ def test_bound_and_lost_in_the_exchange(evenpost_before, checking_servers):
         client.command("AUTH CRAM-MD5", 334)
         server.stop()
         evenpost.wait_state("s1", "down")
-        client.command(encode(f"{_USER} 00"), "454 4.7.0 The server was lost")
+        client.command(encode(f"{USER} 00"), "454 4.7.0 The server was lost")
         client.command("NOOP", 250)
 
 
@@ -881,7 +844,7 @@ def test_a_name_that_xclient_has_no_room_for(evenpost_before, checking_servers):
     servers = checking_servers(2, extensions=(*EXTENSIONS, "XCLIENT ADDR LOGIN"))
     name = "\u00fc" * 60 + "@a.example"
     for server in servers:
-        server.users = {name: _PASSWORD}
+        server.users = {name: PASSWORD}
     evenpost = evenpost_before(
         *servers, listener=_CLEAR, pool={"identity": "xclient", "repeat-login": "xclient"}
     )
@@ -896,13 +859,13 @@ def test_a_name_that_xclient_has_no_room_for(evenpost_before, checking_servers):
 @pytest.mark.parametrize(
     ("mechanism", "response", "user"),
     [
-        ("PLAIN", plain(acts_for="bob@b.example"), _USER),
+        ("PLAIN", plain(acts_for="bob@b.example"), USER),
         (
             "OAUTHBEARER",
-            encode(f"n,a=bob@b.example,\1auth=Bearer {_PASSWORD}\1\1"),
+            encode(f"n,a=bob@b.example,\1auth=Bearer {PASSWORD}\1\1"),
             "bob@b.example",
         ),
-        ("XOAUTH2", encode(f"user={_USER}\1auth=Bearer {_PASSWORD}\1\1"), _USER),
+        ("XOAUTH2", encode(f"user={USER}\1auth=Bearer {PASSWORD}\1\1"), USER),
     ],
 )
 def test_who_acts_for_another_is_not_told_by_xclient(
@@ -926,7 +889,7 @@ def test_who_acts_for_another_is_not_told_by_xclient(
     commands = [c for s in servers for c in s.commands()]
     assert commands.count(f"AUTH {mechanism} {response}") == 2
     assert not [c for c in commands if "LOGIN=" in c]
-    assert [m.user for s in servers for m in s.messages] == [_USER, _USER]
+    assert [m.user for s in servers for m in s.messages] == [USER, USER]
     assert {line["user"] for line in evenpost.wait_event("message", count=2)} == {user}
 
 
@@ -958,4 +921,4 @@ def test_xclient(evenpost_before, checking_servers, attributes, repeated, by_xcl
     told = [c for s in (first, second) for c in s.commands() if "LOGIN=" in c]
     assert len(told) == by_xclient
     assert len(first.logins) + len(second.logins) == (1 if by_xclient else 2)
-    assert all(c.endswith("127.0.0.1") and f"LOGIN={_USER}" in c for c in told)
+    assert all(c.endswith("127.0.0.1") and f"LOGIN={USER}" in c for c in told)

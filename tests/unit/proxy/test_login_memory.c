@@ -119,7 +119,7 @@ ask_without_memory(const struct upstream_calls *calls, struct upstream_holder *h
 static void
 said_again(void **state)
 {
-	const uint32_t *places;
+	uint32_t places[LOGIN_REFUSERS_MAX];
 
 	(void)state;
 	scene.session.login->state = LOGIN_DONE;
@@ -128,7 +128,9 @@ said_again(void **state)
 	assert_int_equal(scene.upstream->state, UPSTREAM_AUTH);
 	ask_without_memory(NULL, NULL);
 	assert_int_equal(scene.losses, 1);
-	assert_int_equal(login_refusers(scene.session.login, &places), 0);
+	assert_int_equal(login_refusers(scene.session.login,
+					scene.world.snapshot->pools[0].pool, places),
+			 0);
 	assert_server_is_well();
 }
 
