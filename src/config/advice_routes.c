@@ -43,10 +43,10 @@ condition_covers(const struct setting *condition, const struct setting *later,
 }
 
 static bool
-route_covers(const struct section *route, const struct section *later)
+route_covers(const struct section *earlier, const struct section *later)
 {
 	for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
-		if (!condition_covers(section_setting(route, conditions[i].key),
+		if (!condition_covers(section_setting(earlier, conditions[i].key),
 				      section_setting(later, conditions[i].key),
 				      conditions[i].covers))
 			return false;

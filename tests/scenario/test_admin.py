@@ -173,6 +173,7 @@ def test_status_names_the_process_and_its_listeners(evenpost_before, scripted_se
             "bind": [f"127.0.0.1:{evenpost.port}"],
             "mode": "message",
             "pool": "hubs",
+            "pools": ["hubs"],
             "sessions": 1,
             "active": 1,
         }
