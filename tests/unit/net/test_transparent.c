@@ -6,12 +6,15 @@
  */
 #include "net/transparent.h"
 
+#include "net/route.h"
 #include "net/stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -196,6 +199,31 @@ enter(int network)
 #define OUR_LINK "02:00:00:00:00:01"
 #define THEIR_LINK "02:00:00:00:00:02"
 
+static struct endpoint
+endpoint_of(const char *text)
+{
+	struct endpoint endpoint;
+
+	assert_true(endpoint_read(span_from_string(text), &endpoint));
+	return endpoint;
+}
+
+/* The kernel makes an address of IPv6 its own in its own time, when both ends of the
+   wire are up. */
+static void
+await_local(const char *text)
+{
+	const struct route_packet packet = {.to = endpoint_of(text)};
+	struct route_record route = {0};
+	struct route_tables tables;
+
+	assert_int_equal(route_open(&tables), STATUS_OK);
+	while (route_find(&tables, &packet, &route) != STATUS_OK ||
+	       route.type != RTN_LOCAL)
+		assert_int_equal(poll(NULL, 0, 1), 0);
+	route_close(&tables);
+}
+
 /* Who is whose neighbour is known without asking: IPv6 would ask only after a second.
  */
 static void
@@ -222,7 +250,9 @@ networks_make(void)
 			     "neighbour add " OURS_IPV6 " lladdr " OUR_LINK " dev s0\n"
 			     "route add default via " OURS_IPV4 "\n"
 			     "route add ::/0 via " OURS_IPV6 "\n");
+	await_local(THEIRS_IPV6);
 	enter(our_network);
+	await_local("[" OURS_IPV6 "]:25");
 }
 
 static int
@@ -235,15 +265,6 @@ teardown(void **state)
 		close(our_network);
 	server_network = our_network = -1;
 	return 0;
-}
-
-static struct endpoint
-endpoint_of(const char *text)
-{
-	struct endpoint endpoint;
-
-	assert_true(endpoint_read(span_from_string(text), &endpoint));
-	return endpoint;
 }
 
 /* Where the address is: on our machine, else on the server's. */
