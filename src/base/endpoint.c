@@ -230,14 +230,12 @@ endpoint_hash_address(const struct endpoint *endpoint)
 	return XXH3_64bits(host.at, host.length);
 }
 
-uint64_t
-endpoint_hash_client(const struct endpoint *endpoint)
+struct span
+endpoint_subscriber(const struct endpoint *endpoint)
 {
 	struct span host = endpoint_host(endpoint);
 
-	if (endpoint_family(endpoint) == AF_INET6)
-		host = span_take(host, 8);
-	return XXH3_64bits(host.at, host.length);
+	return endpoint_family(endpoint) == AF_INET6 ? span_take(host, 8) : host;
 }
 
 /* Where the port stands, in the network's order; NULL in an address without one. */

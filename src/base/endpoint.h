@@ -45,9 +45,6 @@ bool endpoint_equals_address(const struct endpoint *a, const struct endpoint *b)
 /* Of the address without the port; stable between processes and machines. */
 uint64_t endpoint_hash_address(const struct endpoint *endpoint);
 
-/* The same of what one client has: of IPv6 a whole /64, of which it can use any. */
-uint64_t endpoint_hash_client(const struct endpoint *endpoint);
-
 uint16_t endpoint_port(const struct endpoint *endpoint);
 void endpoint_set_port(struct endpoint *endpoint, uint16_t port);
 int endpoint_family(const struct endpoint *endpoint);
@@ -57,6 +54,8 @@ int endpoint_family(const struct endpoint *endpoint);
  * socket, or none. Borrowed from the endpoint.
  */
 struct span endpoint_host(const struct endpoint *endpoint);
+/* The same, but of IPv6 the first 8: a subscriber has a /64, and can use any of it. */
+struct span endpoint_subscriber(const struct endpoint *endpoint);
 /*
  * Whether it is of the family, AF_INET or AF_INET6, and its first bits are those of the
  * prefix; bits <= 32 or 128.

@@ -50,6 +50,8 @@ enum pool_tls {
 	POOL_TLS_VERIFY,
 	POOL_TLS_IMPLICIT,
 };
+/* What a listener may have a rate for. */
+enum listener_rate { RATE_HANDSHAKES, RATE_FAILED_LOGINS, LISTENER_RATE_COUNT };
 enum add_received { RECEIVED_AUTO, RECEIVED_ALWAYS, RECEIVED_NEVER };
 enum probe_kind {
 	PROBE_NONE,
@@ -117,11 +119,10 @@ struct listener_snapshot {
 					    AUTH */
 	enum listener_tls tls;
 	enum client_verify client_verify;
-	struct span client_ca;           /* path */
-	struct rate handshake_rate;      /* per client; count 0: off */
-	bool auth;                       /* relayed to the servers */
-	struct rate auth_failures;       /* per client; count 0: off */
-	struct network_set accept_proxy; /* who must begin with a PROXY header */
+	struct span client_ca;                  /* path */
+	bool auth;                              /* relayed to the servers */
+	struct rate rates[LISTENER_RATE_COUNT]; /* count 0: off */
+	struct network_set accept_proxy;        /* who must begin with a PROXY header */
 	enum add_received add_received;
 	int64_t greeting_delay;
 	uint32_t max_connections; /* over all workers */

@@ -440,15 +440,25 @@ build_listener_tls(struct snapshot *snapshot, struct listener_snapshot *listener
 	listener->tls = (enum listener_tls)section_number(section, "tls");
 	listener->smtp.tls = starttls[listener->tls];
 	listener->client_verify = (enum client_verify)section_number(clients, "verify");
-	listener->handshake_rate = read_rate(section, "handshake-rate");
 	return copy_text(snapshot, clients, "ca", &listener->client_ca);
+}
+
+static void
+build_rates(struct listener_snapshot *listener, const struct section *section)
+{
+	static const char *const keys_of_rates[LISTENER_RATE_COUNT] = {
+		[RATE_HANDSHAKES] = "handshake-rate",
+		[RATE_FAILED_LOGINS] = "auth-failures",
+	};
+
+	for (unsigned i = 0; i < LISTENER_RATE_COUNT; i++)
+		listener->rates[i] = read_rate(section, keys_of_rates[i]);
 }
 
 static void
 build_listener_auth(struct listener_snapshot *listener, const struct section *section)
 {
 	listener->auth = !section_says(section, "auth", "off");
-	listener->auth_failures = read_rate(section, "auth-failures");
 	listener->smtp.auth = listener->auth;
 	listener->smtp.auth_needs_tls = section_says(section, "auth", "relay");
 }
@@ -474,6 +484,7 @@ build_listener(struct snapshot *snapshot, struct listener_snapshot *listener,
 		.lmtp = listener->protocol == MAIL_LMTP,
 	};
 	build_listener_auth(listener, section);
+	build_rates(listener, section);
 	listener->add_received =
 		(enum add_received)section_number(section, "add-received");
 	listener->greeting_delay = milliseconds(section, "greeting-delay");

@@ -7,7 +7,8 @@
 #define TIME_MASK (((uint64_t)1 << TIME_BITS) - 1)
 
 enum status
-rate_table_init(struct rate_table *table, const struct rate *rate, uint32_t clients)
+rate_table_init(struct rate_table *table, const struct rate *rate, uint32_t clients,
+		const struct siphash_key *key)
 {
 	uint64_t size = 64;
 
@@ -17,6 +18,7 @@ rate_table_init(struct rate_table *table, const struct rate *rate, uint32_t clie
 	while (size < (uint64_t)clients * 4)
 		size *= 2;
 	table->words = calloc(size, sizeof(*table->words));
+	table->key = *key;
 	table->mask = size - 1;
 	table->period = (uint64_t)rate->period * 1000;
 	table->step = table->period / rate->count;
@@ -51,24 +53,20 @@ owed(const struct rate_table *table, uint64_t word, uint64_t now)
 	return word && left <= table->period ? left : 0;
 }
 
+/* The client's word, or one that owes nothing, or NULL. *tag: what marks it as his. */
 static _Atomic uint64_t *
-word_at(struct rate_table *table, uint64_t hash, unsigned probe)
+find(struct rate_table *table, struct span client, uint64_t now, uint64_t *tag)
 {
-	return &table->words[(hash * 0x9e3779b97f4a7c15u + probe) & table->mask];
-}
-
-/* The client's word, or one that owes nothing, or NULL. */
-static _Atomic uint64_t *
-find(struct rate_table *table, uint64_t hash, uint64_t now)
-{
+	uint64_t hash = siphash(&table->key, client);
 	_Atomic uint64_t *spare = NULL;
 
+	*tag = tag_of(hash);
 	for (unsigned probe = 0; probe < PROBES; probe++) {
-		_Atomic uint64_t *word = word_at(table, hash, probe);
+		_Atomic uint64_t *word = &table->words[(hash + probe) & table->mask];
 		uint64_t value = atomic_load_explicit(word, memory_order_relaxed);
 		bool owes = owed(table, value, now) > 0;
 
-		if (owes && (value & ~TIME_MASK) == tag_of(hash))
+		if (owes && (value & ~TIME_MASK) == *tag)
 			return word;
 		if (!owes && !spare)
 			spare = word;
@@ -77,9 +75,11 @@ find(struct rate_table *table, uint64_t hash, uint64_t now)
 }
 
 bool
-rate_table_take(struct rate_table *table, uint64_t hash, uint64_t now)
+rate_table_take(struct rate_table *table, struct span client, uint64_t now)
 {
-	_Atomic uint64_t *word = table->words ? find(table, hash, now) : NULL;
+	uint64_t tag = 0;
+	_Atomic uint64_t *word =
+		rate_table_is_off(table) ? NULL : find(table, client, now, &tag);
 	uint64_t value;
 
 	if (!word)
@@ -89,11 +89,11 @@ rate_table_take(struct rate_table *table, uint64_t hash, uint64_t now)
 		uint64_t due = owed(table, value, now);
 
 		/* another client was faster to take the spare word: this one may */
-		if (due > 0 && (value & ~TIME_MASK) != tag_of(hash))
+		if (due > 0 && (value & ~TIME_MASK) != tag)
 			return true;
 		if (due + table->step > table->period)
 			return false;
-		uint64_t next = tag_of(hash) | ((now + due + table->step) & TIME_MASK);
+		uint64_t next = tag | ((now + due + table->step) & TIME_MASK);
 
 		if (atomic_compare_exchange_weak(word, &value, next))
 			return true;
@@ -101,14 +101,16 @@ rate_table_take(struct rate_table *table, uint64_t hash, uint64_t now)
 }
 
 bool
-rate_table_may(struct rate_table *table, uint64_t hash, uint64_t now)
+rate_table_may(struct rate_table *table, struct span client, uint64_t now)
 {
-	_Atomic uint64_t *word = table->words ? find(table, hash, now) : NULL;
+	uint64_t tag = 0;
+	_Atomic uint64_t *word =
+		rate_table_is_off(table) ? NULL : find(table, client, now, &tag);
 	uint64_t value;
 
 	if (!word)
 		return true;
 	value = atomic_load_explicit(word, memory_order_relaxed);
-	return (value & ~TIME_MASK) != tag_of(hash) ||
+	return (value & ~TIME_MASK) != tag ||
 	       owed(table, value, now) + table->step <= table->period;
 }

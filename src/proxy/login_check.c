@@ -108,9 +108,7 @@ hold_against_client(struct login *login)
 	struct session *session = login->holder.session;
 	struct smtp_reply reply = refusal_of(login);
 
-	(void)rate_table_take(&session->tally->failed_logins,
-			      endpoint_hash_client(&session->client),
-			      loop_microseconds());
+	(void)rates_take(&session->tally->rates, RATE_FAILED_LOGINS, &session->client);
 	journal_login(session, REJECT_LOGIN, smtp_reply_status(&reply));
 	login_end(login);
 	login->state = LOGIN_REFUSED;

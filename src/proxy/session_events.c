@@ -87,9 +87,7 @@ dismiss(struct session *session, uint32_t slot, const struct smtp_reply *reply,
 static bool
 may_log_in(struct session *session)
 {
-	return rate_table_may(&session->tally->failed_logins,
-			      endpoint_hash_client(&session->client),
-			      loop_microseconds());
+	return rates_may(&session->tally->rates, RATE_FAILED_LOGINS, &session->client);
 }
 
 static void

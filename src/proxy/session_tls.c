@@ -45,9 +45,7 @@ keep_facts(const struct tls_facts *facts)
 bool
 session_may_handshake(struct session *session)
 {
-	return rate_table_take(&session->tally->handshakes,
-			       endpoint_hash_client(&session->client),
-			       loop_microseconds());
+	return rates_take(&session->tally->rates, RATE_HANDSHAKES, &session->client);
 }
 
 bool

@@ -70,11 +70,7 @@ tally_init(struct tally *tally, const struct snapshot *snapshot,
 {
 	if (init_pools(tally, snapshot, listener) != STATUS_OK)
 		return STATUS_NO_MEMORY;
-	if (rate_table_init(&tally->handshakes, &listener->handshake_rate,
-			    listener->max_connections) != STATUS_OK)
-		return STATUS_NO_MEMORY;
-	if (rate_table_init(&tally->failed_logins, &listener->auth_failures,
-			    listener->max_connections) != STATUS_OK)
+	if (rates_init(&tally->rates, listener) != STATUS_OK)
 		return STATUS_NO_MEMORY;
 	return client_table_init(&tally->clients, listener->max_connections);
 }
@@ -86,8 +82,7 @@ tally_fini(struct tally *tally)
 		free(tally->pools[i].servers);
 	free(tally->pools);
 	client_table_fini(&tally->clients);
-	rate_table_fini(&tally->handshakes);
-	rate_table_fini(&tally->failed_logins);
+	rates_fini(&tally->rates);
 }
 
 struct server_tally *

@@ -8,7 +8,7 @@
 
 #include "config/snapshot.h"
 #include "policy/client_table.h"
-#include "policy/rate_table.h"
+#include "proxy/rates.h"
 
 enum message_result {
 	MESSAGE_ACCEPTED,
@@ -75,9 +75,8 @@ struct tally {
 	struct server_tally nowhere; /* messages that no route, or none yet, led to a
 					pool */
 	struct client_table clients;
-	struct rate_table handshakes; /* of TLS, each client's */
-	_Atomic uint64_t handshakes_done;
-	struct rate_table failed_logins; /* each client's */
+	struct rates rates;
+	_Atomic uint64_t handshakes_done; /* of TLS */
 };
 
 MUST_CHECK enum status tally_init(struct tally *tally, const struct snapshot *snapshot,

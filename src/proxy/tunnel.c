@@ -379,9 +379,7 @@ begin_tls(struct tunnel *tunnel)
 	tunnel->state = TUNNEL_HANDSHAKE;
 	loop_timer_start(&worker->loop, &tunnel->timer,
 			 tunnel->listener->timeouts.handshake);
-	if (!rate_table_take(&tunnel->tally->handshakes,
-			     endpoint_hash_client(&tunnel->client),
-			     loop_microseconds()))
+	if (!rates_take(&tunnel->tally->rates, RATE_HANDSHAKES, &tunnel->client))
 		fail_handshake(tunnel, "over handshake-rate");
 	else if (!server ||
 		 stream_begin_tls_server(&tunnel->client_stream, server) != STATUS_OK)

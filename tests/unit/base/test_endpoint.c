@@ -163,6 +163,21 @@ host_is_the_address_in_bytes(void **state)
 	assert_true(span_is_empty(endpoint_host(&none)));
 }
 
+/* What comes from one client: it has a whole /64 of IPv6. */
+static void
+subscribers_have_a_prefix(void **state)
+{
+	struct endpoint ipv4 = endpoint_of("[::ffff:192.0.2.1]:25");
+	struct endpoint ipv6 = endpoint_of("[2001:db8:0:7::1]:25");
+	struct endpoint none = {0};
+
+	(void)state;
+	assert_true(span_equals(endpoint_subscriber(&ipv4), SPAN("\xc0\0\2\1")));
+	assert_true(span_equals(endpoint_subscriber(&ipv6),
+				SPAN("\x20\x01\x0d\xb8\0\0\0\7")));
+	assert_true(span_is_empty(endpoint_subscriber(&none)));
+}
+
 static void
 prefixes_are_of_one_family(void **state)
 {
@@ -233,6 +248,7 @@ main(void)
 		cmocka_unit_test(addresses_compare_without_ports),
 		cmocka_unit_test(hash_is_of_the_address_and_stable),
 		cmocka_unit_test(host_is_the_address_in_bytes),
+		cmocka_unit_test(subscribers_have_a_prefix),
 		cmocka_unit_test(prefixes_are_of_one_family),
 		cmocka_unit_test(kernel_addresses),
 		cmocka_unit_test(nothing_comes_of_strange_lengths),

@@ -264,7 +264,7 @@ test_listener_tls(void **state)
 	assert_int_equal(listener->tls, row->tls);
 	assert_int_equal(listener->smtp.tls, row->smtp);
 	assert_int_equal(listener->client_verify, CLIENT_VERIFY_OFF);
-	assert_int_equal(listener->handshake_rate.count, 0);
+	assert_int_equal(listener->rates[RATE_HANDSHAKES].count, 0);
 	snapshot_unref(snapshot);
 }
 
@@ -296,8 +296,8 @@ test_clients_of_tls(void **state)
 	assert_path(snapshot->tls.ticket_keys, "/t");
 	assert_path(listener->client_ca, "/a");
 	assert_int_equal(listener->client_verify, CLIENT_VERIFY_OPTIONAL);
-	assert_int_equal(listener->handshake_rate.count, 20);
-	assert_int_equal(listener->handshake_rate.period, 60000);
+	assert_int_equal(listener->rates[RATE_HANDSHAKES].count, 20);
+	assert_int_equal(listener->rates[RATE_HANDSHAKES].period, 60000);
 	snapshot_unref(snapshot);
 }
 
@@ -328,8 +328,10 @@ test_listener_auth(void **state)
 	assert_int_equal(listener->auth, row->auth);
 	assert_int_equal(listener->smtp.auth, row->auth);
 	assert_int_equal(listener->smtp.auth_needs_tls, row->needs_tls);
-	assert_int_equal(listener->auth_failures.count, row->failures.count);
-	assert_int_equal(listener->auth_failures.period, row->failures.period);
+	assert_int_equal(listener->rates[RATE_FAILED_LOGINS].count,
+			 row->failures.count);
+	assert_int_equal(listener->rates[RATE_FAILED_LOGINS].period,
+			 row->failures.period);
 	snapshot_unref(snapshot);
 }
 

@@ -1,0 +1,43 @@
+#include "proxy/rates.h"
+
+#include "net/loop.h"
+
+#include <stdlib.h>
+
+enum status
+rates_init(struct rates *rates, const struct listener_snapshot *listener)
+{
+	struct siphash_key key;
+	enum status status = STATUS_OK;
+
+	arc4random_buf(&key, sizeof(key));
+	for (unsigned i = 0; i < LISTENER_RATE_COUNT && status == STATUS_OK; i++)
+		status = rate_table_init(&rates->tables[i], &listener->rates[i],
+					 listener->max_connections, &key);
+	return status;
+}
+
+void
+rates_fini(struct rates *rates)
+{
+	for (unsigned i = 0; i < LISTENER_RATE_COUNT; i++)
+		rate_table_fini(&rates->tables[i]);
+}
+
+bool
+rates_take(struct rates *rates, enum listener_rate which, const struct endpoint *client)
+{
+	struct rate_table *table = &rates->tables[which];
+
+	return rate_table_is_off(table) ||
+	       rate_table_take(table, endpoint_subscriber(client), loop_microseconds());
+}
+
+bool
+rates_may(struct rates *rates, enum listener_rate which, const struct endpoint *client)
+{
+	struct rate_table *table = &rates->tables[which];
+
+	return rate_table_is_off(table) ||
+	       rate_table_may(table, endpoint_subscriber(client), loop_microseconds());
+}
