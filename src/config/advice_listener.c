@@ -27,6 +27,8 @@ advise_no_effect(const struct section *root, const struct section *listener,
 		{"connection", "recipients-across-pools", false},
 		{"connection", "add-received", false},
 		{"connection", "auth-failures", false},
+		{"connection", "message-rate", false},
+		{"connection", "recipient-rate", false},
 		{"connection", "data", true},
 		{"message", "idle", true},
 	};

@@ -51,7 +51,14 @@ enum pool_tls {
 	POOL_TLS_IMPLICIT,
 };
 /* What a listener may have a rate for. */
-enum listener_rate { RATE_HANDSHAKES, RATE_FAILED_LOGINS, LISTENER_RATE_COUNT };
+enum listener_rate {
+	RATE_CONNECTIONS,
+	RATE_HANDSHAKES,
+	RATE_FAILED_LOGINS,
+	RATE_MESSAGES,
+	RATE_RECIPIENTS,
+	LISTENER_RATE_COUNT
+};
 enum add_received { RECEIVED_AUTO, RECEIVED_ALWAYS, RECEIVED_NEVER };
 enum probe_kind {
 	PROBE_NONE,

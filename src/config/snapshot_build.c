@@ -447,8 +447,11 @@ static void
 build_rates(struct listener_snapshot *listener, const struct section *section)
 {
 	static const char *const keys_of_rates[LISTENER_RATE_COUNT] = {
+		[RATE_CONNECTIONS] = "connection-rate",
 		[RATE_HANDSHAKES] = "handshake-rate",
 		[RATE_FAILED_LOGINS] = "auth-failures",
+		[RATE_MESSAGES] = "message-rate",
+		[RATE_RECIPIENTS] = "recipient-rate",
 	};
 
 	for (unsigned i = 0; i < LISTENER_RATE_COUNT; i++)

@@ -43,6 +43,9 @@ refusal_of(unsigned reason)
 		return SPAN("421 4.3.2 Too many connections, try again later\r\n");
 	case REJECT_ROUTE:
 		return SPAN("554 5.7.1 No route for connections from you\r\n");
+	case REJECT_RATE:
+		return SPAN("421 4.7.0 Your address connects too often, try again "
+			    "later\r\n");
 	default:
 		return SPAN("421 4.7.0 Too many connections from your address\r\n");
 	}
@@ -98,20 +101,23 @@ open_for(struct worker *worker, const struct arrival *arrival, int fd)
 static void
 let_in(struct worker *worker, struct arrival *arrival, int fd)
 {
+	struct tally *tally = arrival->tally;
 	unsigned reason;
 
-	if (!count_client(arrival->listener, arrival->tally, &arrival->client)) {
-		atomic_fetch_sub(&arrival->tally->active, 1);
+	if (!count_client(arrival->listener, tally, &arrival->client)) {
+		atomic_fetch_sub(&tally->active, 1);
 		refuse(arrival, fd, REJECT_CLIENT_CONNECTIONS);
 		return;
 	}
-	if (!find_pool(arrival))
+	if (!rates_take(&tally->rates, RATE_CONNECTIONS, &arrival->client))
+		reason = REJECT_RATE;
+	else if (!find_pool(arrival))
 		reason = REJECT_ROUTE;
 	else if (!open_for(worker, arrival, fd))
 		reason = REJECT_CONNECTIONS;
 	else
 		return;
-	entrance_leave(arrival->tally, &arrival->client);
+	entrance_leave(tally, &arrival->client);
 	refuse(arrival, fd, reason);
 }
 

@@ -1,6 +1,6 @@
 #include "proxy/rates.h"
 
-#include "net/loop.h"
+#include "proxy/journal.h"
 
 #include <stdlib.h>
 
@@ -40,4 +40,34 @@ rates_may(struct rates *rates, enum listener_rate which, const struct endpoint *
 
 	return rate_table_is_off(table) ||
 	       rate_table_may(table, endpoint_subscriber(client), loop_microseconds());
+}
+
+static void
+refuse(struct session *session, uint32_t slot, const char *phase, struct span mailbox,
+       const struct smtp_reply *reply)
+{
+	journal_reject(session, phase, REJECT_RATE, mailbox, reply);
+	session_answer(session, slot, reply);
+}
+
+bool
+rates_let_message(struct session *session, uint32_t slot)
+{
+	if (rates_take(&session->tally->rates, RATE_MESSAGES, &session->client))
+		return true;
+	refuse(session, slot, "mail", span_of(NULL, 0),
+	       &SMTP_REPLY("450 4.7.1 Too many messages from your address, try again "
+			   "later"));
+	return false;
+}
+
+bool
+rates_let_recipient(struct session *session, uint32_t slot, struct span mailbox)
+{
+	if (rates_take(&session->tally->rates, RATE_RECIPIENTS, &session->client))
+		return true;
+	refuse(session, slot, "rcpt", mailbox,
+	       &SMTP_REPLY("450 4.7.1 Too many recipients from your address, try again "
+			   "later"));
+	return false;
 }

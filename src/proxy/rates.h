@@ -2,13 +2,16 @@
  * rates: how often each client may do something at one listener. A table for each rate
  * that the listener has, in which all workers count; of IPv6 a /64 is one client.
  *
- * Owner: the listener's tally. Thread: any. Allocates in rates_init() alone.
+ * Owner: the listener's tally. Thread: any; what takes a session: its owner. Allocates
+ * in rates_init() alone.
  */
 #ifndef EVENPOST_PROXY_RATES_H
 #define EVENPOST_PROXY_RATES_H
 
 #include "config/snapshot.h"
 #include "policy/rate_table.h"
+
+struct session;
 
 struct rates {
 	struct rate_table tables[LISTENER_RATE_COUNT];
@@ -25,5 +28,12 @@ bool rates_take(struct rates *rates, enum listener_rate which,
 /* Whether it would be true; nothing is counted. */
 bool
 rates_may(struct rates *rates, enum listener_rate which, const struct endpoint *client);
+
+/*
+ * One more message, or recipient, of the session's client. False, uncounted: that is
+ * too often, and the slot is answered.
+ */
+bool rates_let_message(struct session *session, uint32_t slot);
+bool rates_let_recipient(struct session *session, uint32_t slot, struct span mailbox);
 
 #endif

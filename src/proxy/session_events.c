@@ -150,6 +150,8 @@ on_mail(struct session *session, const struct smtp_event *event)
 		dismiss_login(session, event->slot);
 		return;
 	}
+	if (!rates_let_message(session, event->slot))
+		return;
 	session->transaction = transaction_new(session, event);
 	if (session->transaction)
 		session_answer(session, event->slot, &SMTP_REPLY("250 2.1.0 Ok"));

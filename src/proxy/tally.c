@@ -25,7 +25,7 @@ reject_reason_name(unsigned reason)
 		"proxy-header", "loop",
 		"handshake",    "server",
 		"no-server",    "login",
-		"route"};
+		"route",        "rate"};
 
 	if (reason < SMTP_REFUSAL_COUNT)
 		return smtp_refusal_name((enum smtp_refusal)reason);

@@ -31,6 +31,7 @@ enum reject_reason {
 	REJECT_NO_SERVER,
 	REJECT_LOGIN, /* one that failed, or one too many */
 	REJECT_ROUTE, /* none leads anywhere */
+	REJECT_RATE,  /* over a rate of connections, messages or recipients */
 	REJECT_COUNT
 };
 const char *reject_reason_name(unsigned reason);

@@ -205,7 +205,8 @@ has_tried_enough(const struct transaction *transaction)
 	uint64_t most = (uint64_t)transaction_options(transaction)->max_recipients *
 			LIMIT_RECIPIENTS_TRIED;
 
-	return most && transaction->recipient_count >= most;
+	return most &&
+	       transaction->recipient_count + transaction->recipients_over_rate >= most;
 }
 
 /* An LMTP server answers for each recipient, an SMTP client hears one answer: with one
@@ -237,6 +238,10 @@ transaction_recipient(struct transaction *transaction, const struct smtp_event *
 	if (is_one_too_many(transaction)) {
 		session_answer(session, rcpt->slot,
 			       &SMTP_REPLY("452 4.5.3 One recipient at a time here"));
+		return;
+	}
+	if (!rates_let_recipient(session, rcpt->slot, rcpt->rcpt.path.mailbox)) {
+		transaction->recipients_over_rate++;
 		return;
 	}
 	if (!add_recipient(transaction, rcpt)) {

@@ -57,6 +57,7 @@ struct transaction {
 	struct recipient *recipients;
 	uint32_t recipient_count;
 	uint32_t recipient_capacity;
+	uint32_t recipients_over_rate; /* refused before they were any */
 	uint32_t accepted;
 	uint32_t pending;
 	struct chain content;

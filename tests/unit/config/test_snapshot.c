@@ -301,6 +301,37 @@ test_clients_of_tls(void **state)
 	snapshot_unref(snapshot);
 }
 
+static const struct listener_rate_row {
+	const char *name; /* as the file says it */
+	enum listener_rate which;
+	struct rate rate;
+} listener_rates[] = {
+	{"connection-rate: 100/s", RATE_CONNECTIONS, {100, 1000}},
+	{"handshake-rate: 20/m", RATE_HANDSHAKES, {20, 60000}},
+	{"message-rate: 60/m", RATE_MESSAGES, {60, 60000}},
+	{"recipient-rate: 500/h", RATE_RECIPIENTS, {500, 3600000}},
+};
+
+/* Each from its own key, and no other with it. */
+static void
+test_listener_rate(void **state)
+{
+	const struct listener_rate_row *row = *state;
+	struct snapshot *snapshot;
+	char text[64];
+
+	snprintf(text, sizeof(text), ", auth-failures: off, %s", row->name);
+	snapshot = read_pair(text, "");
+	for (unsigned i = 0; i < LISTENER_RATE_COUNT; i++) {
+		struct rate expected = i == row->which ? row->rate : (struct rate){0};
+
+		assert_int_equal(snapshot->listeners[0].rates[i].count, expected.count);
+		assert_int_equal(snapshot->listeners[0].rates[i].period,
+				 expected.period);
+	}
+	snapshot_unref(snapshot);
+}
+
 static const struct listener_auth_row {
 	const char *name; /* as the file says it */
 	bool auth;
@@ -571,6 +602,7 @@ main(void)
 
 	return ROWS_RUN(rows, test_row) + ROWS_RUN(identities, test_identity) +
 	       ROWS_RUN(listener_tls, test_listener_tls) +
+	       ROWS_RUN(listener_rates, test_listener_rate) +
 	       ROWS_RUN(listener_auth, test_listener_auth) +
 	       ROWS_RUN(pool_tls, test_pool_tls) +
 	       ROWS_RUN(connections, test_connection) +

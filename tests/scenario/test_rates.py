@@ -1,0 +1,168 @@
+"""Whom a rate counts: addresses, of IPv6 a /64 (config listeners.*-rate).
+
+Rates are of an hour: nothing comes back while a test lasts. What a client hears that is
+over a rate, and when, is in rates.smtp.
+"""
+
+import pytest
+
+from harness.pki import Authority
+from harness.proxy_header import version_1
+from harness.raw_client import RawClient
+from harness.tls_client import TlsClient, client_context
+
+_CONNECTIONS = "421 4.7.0 Your address connects too often"
+_MESSAGES, _RECIPIENTS = "450 4.7.1 Too many messages", "450 4.7.1 Too many recipients"
+
+
+def come(evenpost, header=b"", source=None):
+    client = RawClient(evenpost.port, source=source)
+    client.send(header)
+    client.hello()
+    return client
+
+
+def say_mail(client, expected=250):
+    """A message that is given up at once, or what is said instead."""
+    client.command("MAIL FROM:<ann@a.example>", expected)
+    client.command("RSET", 250)
+
+
+def say_recipient(client, expected=250):
+    client.command("MAIL FROM:<ann@a.example>", 250)
+    client.command("RCPT TO:<bob@b.example>", expected)
+    client.command("RSET", 250)
+
+
+# key, what is done once, and what one hears for whom it is too often
+_OF_CLIENTS = [
+    ("message-rate", say_mail, f"{_MESSAGES} from your address"),
+    ("recipient-rate", say_recipient, f"{_RECIPIENTS} from your address"),
+]
+
+
+@pytest.fixture
+def evenpost_that_counts(evenpost_before, scripted_servers):
+    """Before a server that takes mail, with these keys of its listener."""
+
+    def start(pool=None, top=None, **keys):
+        (server,) = scripted_servers(1)
+        return evenpost_before(server, listener=keys, pool=pool, **(top or {}))
+
+    return start
+
+
+def rejects(evenpost):
+    status, text = evenpost.get("/metrics")
+    assert status == 200
+    start = b'evenpost_rejects_total{listener="inbound",reason="rate"} '
+    (line,) = [line for line in text.splitlines() if line.startswith(start)]
+    return int(line[len(start) :])
+
+
+@pytest.mark.parametrize("mode", ["message", "connection"])
+def test_connections_of_an_address(evenpost_that_counts, mode):
+    evenpost = evenpost_that_counts(mode=mode, **{"connection-rate": "2/h"})
+    for _ in range(2):
+        with come(evenpost) as client:
+            client.command("QUIT", 221)
+    with RawClient(evenpost.port) as client:
+        client.expect(_CONNECTIONS)
+        assert client.read_to_end() == b""
+    with come(evenpost, source="127.0.0.2") as client:
+        client.command("QUIT", 221)
+    (line,) = evenpost.wait_event("reject")
+    assert (line["phase"], line["reason"], line["client"]) == ("connect", "rate", "127.0.0.1")
+    assert rejects(evenpost) == 1
+
+
+def test_nothing_is_said_where_servers_do_not_greet(evenpost_that_counts):
+    evenpost = evenpost_that_counts(
+        mode="connection",
+        pool={"greets": False, "health": {"probe": "none"}},
+        **{"connection-rate": "1/h"},
+    )
+    with RawClient(evenpost.port) as client:
+        client.expect(220)
+    with RawClient(evenpost.port) as client:
+        assert client.read_to_end() == b""
+    evenpost.wait_event("reject", phase="connect", reason="rate")
+
+
+@pytest.mark.parametrize("mode", ["message", "connection"])
+def test_no_handshake_for_one_too_many(evenpost_that_counts, scratch, mode):
+    """It is refused in clear, before anything is spent on it."""
+    authority = Authority(scratch)
+    certificate = authority.issue("mx.example").as_setting()
+    evenpost = evenpost_that_counts(
+        mode=mode,
+        tls="implicit",
+        top={"tls": {"certificates": [certificate]}},
+        **{"connection-rate": "1/h"},
+    )
+    with TlsClient(evenpost.port) as client:
+        client.start_tls(client_context(authority))
+        client.hello()
+    with RawClient(evenpost.port) as client:
+        client.expect(_CONNECTIONS)
+        assert client.read_to_end() == b""
+
+
+def test_connections_that_are_refused_for_their_number(evenpost_that_counts):
+    """They do not use up the rate."""
+    evenpost = evenpost_that_counts(
+        **{"connection-rate": "2/h", "max-connections-per-client": 1}
+    )
+    with come(evenpost) as client:
+        for _ in range(3):
+            with RawClient(evenpost.port) as other:
+                other.expect("421 4.7.0 Too many connections")
+        client.command("QUIT", 221)
+    evenpost.wait_event("session")
+    come(evenpost).close()
+
+
+@pytest.mark.parametrize("key, act, refusal", _OF_CLIENTS)
+def test_addresses_count_apart(evenpost_that_counts, key, act, refusal):
+    """Each over all of its sessions."""
+    evenpost = evenpost_that_counts(**{key: "2/h"})
+    for expected in (250, 250, refusal):
+        with come(evenpost) as client:
+            act(client, expected)
+    with come(evenpost, source="127.0.0.2") as client:
+        for expected in (250, 250, refusal):
+            act(client, expected)
+    lines = evenpost.wait_event("reject", 2, reason="rate")
+    assert [line["client"] for line in lines] == ["127.0.0.1", "127.0.0.2"]
+    assert rejects(evenpost) == 2
+
+
+@pytest.mark.parametrize("key, act, refusal", _OF_CLIENTS)
+def test_an_ipv6_client_has_a_64(evenpost_that_counts, key, act, refusal):
+    """And is who the PROXY header says."""
+    evenpost = evenpost_that_counts(**{key: "1/h", "accept-proxy": "127.0.0.1"})
+    for address, expected in (
+        ("2001:db8:0:1::1", 250),
+        ("2001:db8:0:1:ffff::2", refusal),
+        ("2001:db8:0:2::1", 250),
+        ("192.0.2.1", 250),
+        ("192.0.2.2", 250),
+        ("192.0.2.1", refusal),
+    ):
+        to = "2001:db8::25" if ":" in address else "192.0.2.25"
+        with come(evenpost, version_1((address, 4711), (to, 25))) as client:
+            act(client, expected)
+
+
+def test_connections_of_a_64(evenpost_that_counts):
+    evenpost = evenpost_that_counts(
+        **{"connection-rate": "1/h", "accept-proxy": "127.0.0.1"}
+    )
+    for address, greeting in (
+        ("2001:db8:0:1::1", 220),
+        ("2001:db8:0:1:ffff::2", _CONNECTIONS),
+        ("2001:db8:0:2::1", 220),
+    ):
+        with RawClient(evenpost.port) as client:
+            client.send(version_1((address, 4711), ("2001:db8::25", 25)))
+            client.expect(greeting)
