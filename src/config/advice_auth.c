@@ -8,10 +8,15 @@
 static void
 advise_no_effect(const struct section *listener, struct report *report)
 {
-	if (!listener_relays_auth(listener) && !listener_passes_connections(listener) &&
-	    section_gives(listener, "auth-failures"))
-		section_advice(listener, "auth-failures", report,
-			       "has no effect: auth is off");
+	static const char *const of_users[] = {"user-message-rate",
+					       "user-recipient-rate", "auth-failures"};
+
+	if (listener_relays_auth(listener) || listener_passes_connections(listener))
+		return;
+	for (size_t i = 0; i < sizeof(of_users) / sizeof(of_users[0]); i++)
+		if (section_gives(listener, of_users[i]))
+			section_advice(listener, of_users[i], report,
+				       "has no effect: auth is off");
 }
 
 static void

@@ -29,6 +29,8 @@ advise_no_effect(const struct section *root, const struct section *listener,
 		{"connection", "auth-failures", false},
 		{"connection", "message-rate", false},
 		{"connection", "recipient-rate", false},
+		{"connection", "user-message-rate", false},
+		{"connection", "user-recipient-rate", false},
 		{"connection", "data", true},
 		{"message", "idle", true},
 	};

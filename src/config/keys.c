@@ -129,6 +129,12 @@ const struct key keys[] = {
 	 .help = "Messages (MAIL) per client address (IPv6: per /64). Off when absent."},
 	{SECTION_LISTENER, "recipient-rate", VALUE_RATE,
 	 .help = "Recipients (RCPT) per client address (IPv6: per /64). Off when absent."},
+	{SECTION_LISTENER, "user-message-rate", VALUE_RATE,
+	 .help = "Messages per user who has logged in (auth), over all addresses. Off when "
+		 "absent."},
+	{SECTION_LISTENER, "user-recipient-rate", VALUE_RATE,
+	 .help = "Recipients per user who has logged in (auth), over all addresses. Off "
+		 "when absent."},
 	{SECTION_LISTENER, "timeouts", VALUE_SECTION, .section = SECTION_LISTENER_TIMEOUTS,
 	 .fallback = "{}", .help = "How long clients are waited for."},
 	{SECTION_LISTENER, "access", VALUE_SECTION, .section = SECTION_ACCESS,

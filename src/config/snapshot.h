@@ -50,13 +50,15 @@ enum pool_tls {
 	POOL_TLS_VERIFY,
 	POOL_TLS_IMPLICIT,
 };
-/* What a listener may have a rate for. */
+/* What a listener may have a rate for: each client, or each user. */
 enum listener_rate {
 	RATE_CONNECTIONS,
 	RATE_HANDSHAKES,
 	RATE_FAILED_LOGINS,
 	RATE_MESSAGES,
 	RATE_RECIPIENTS,
+	RATE_USER_MESSAGES,
+	RATE_USER_RECIPIENTS,
 	LISTENER_RATE_COUNT
 };
 enum add_received { RECEIVED_AUTO, RECEIVED_ALWAYS, RECEIVED_NEVER };

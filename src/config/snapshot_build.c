@@ -452,6 +452,8 @@ build_rates(struct listener_snapshot *listener, const struct section *section)
 		[RATE_FAILED_LOGINS] = "auth-failures",
 		[RATE_MESSAGES] = "message-rate",
 		[RATE_RECIPIENTS] = "recipient-rate",
+		[RATE_USER_MESSAGES] = "user-message-rate",
+		[RATE_USER_RECIPIENTS] = "user-recipient-rate",
 	};
 
 	for (unsigned i = 0; i < LISTENER_RATE_COUNT; i++)

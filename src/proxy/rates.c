@@ -1,6 +1,7 @@
 #include "proxy/rates.h"
 
 #include "proxy/journal.h"
+#include "proxy/request_key.h"
 
 #include <stdlib.h>
 
@@ -42,32 +43,108 @@ rates_may(struct rates *rates, enum listener_rate which, const struct endpoint *
 	       rate_table_may(table, endpoint_subscriber(client), loop_microseconds());
 }
 
-static void
-refuse(struct session *session, uint32_t slot, const char *phase, struct span mailbox,
-       const struct smtp_reply *reply)
+/* ---- of a session ---- */
+
+/* What counts for the client's address, and for the user that it has logged in as. */
+struct counted {
+	const char *phase; /* as the log names it */
+	enum listener_rate of_client;
+	enum listener_rate of_user;
+	struct smtp_reply for_client; /* what one hears who is over that */
+	struct smtp_reply for_user;
+};
+
+static const struct counted messages = {
+	"mail",
+	RATE_MESSAGES,
+	RATE_USER_MESSAGES,
+	{450, SPAN_INITIALIZER("450 4.7.1 Too many messages from your address, try "
+			       "again later")},
+	{450, SPAN_INITIALIZER("450 4.7.1 Too many messages under your login, try "
+			       "again later")},
+};
+
+static const struct counted recipients = {
+	"rcpt",
+	RATE_RECIPIENTS,
+	RATE_USER_RECIPIENTS,
+	{450, SPAN_INITIALIZER("450 4.7.1 Too many recipients from your address, try "
+			       "again later")},
+	{450, SPAN_INITIALIZER("450 4.7.1 Too many recipients under your login, try "
+			       "again later")},
+};
+
+/*
+ * Whom the client has logged in as. Logins that do not tell us are one user at each
+ * address, since they could be chosen so as not to be counted; an octet that no name
+ * has sets them apart.
+ */
+static struct span
+user_of(const struct session *session, char room[SMTP_PATH_MAX])
 {
-	journal_reject(session, phase, REJECT_RATE, mailbox, reply);
-	session_answer(session, slot, reply);
+	struct span name = session_user(session);
+	struct span address = endpoint_subscriber(&session->client);
+
+	if (!span_is_empty(name))
+		return request_key_fold(name, room);
+	room[0] = '\0';
+	if (address.length)
+		memcpy(room + 1, address.at, address.length);
+	return span_of(room, address.length + 1);
+}
+
+/* NULL: it is counted, for both. */
+static const struct smtp_reply *
+count_user(struct session *session, const struct counted *what)
+{
+	struct rates *rates = &session->tally->rates;
+	struct rate_table *table = &rates->tables[what->of_user];
+	uint64_t now = loop_microseconds();
+	char room[SMTP_PATH_MAX];
+	struct span user = user_of(session, room);
+
+	/* asked first, since what one of the two refuses must not count for the other
+	 */
+	if (!rate_table_may(table, user, now))
+		return &what->for_user;
+	if (!rates_take(rates, what->of_client, &session->client))
+		return &what->for_client;
+	return rate_table_take(table, user, now) ? NULL : &what->for_user;
+}
+
+static const struct smtp_reply *
+count(struct session *session, const struct counted *what)
+{
+	struct rates *rates = &session->tally->rates;
+
+	if (login_is_done(session->login) &&
+	    !rate_table_is_off(&rates->tables[what->of_user]))
+		return count_user(session, what);
+	return rates_take(rates, what->of_client, &session->client) ? NULL
+								    : &what->for_client;
+}
+
+static bool
+let(struct session *session, const struct counted *what, uint32_t slot,
+    struct span mailbox)
+{
+	const struct smtp_reply *refusal = count(session, what);
+
+	if (!refusal)
+		return true;
+	journal_reject(session, what->phase, REJECT_RATE, mailbox, refusal);
+	session_answer(session, slot, refusal);
+	return false;
 }
 
 bool
 rates_let_message(struct session *session, uint32_t slot)
 {
-	if (rates_take(&session->tally->rates, RATE_MESSAGES, &session->client))
-		return true;
-	refuse(session, slot, "mail", span_of(NULL, 0),
-	       &SMTP_REPLY("450 4.7.1 Too many messages from your address, try again "
-			   "later"));
-	return false;
+	return let(session, &messages, slot, span_of(NULL, 0));
 }
 
 bool
 rates_let_recipient(struct session *session, uint32_t slot, struct span mailbox)
 {
-	if (rates_take(&session->tally->rates, RATE_RECIPIENTS, &session->client))
-		return true;
-	refuse(session, slot, "rcpt", mailbox,
-	       &SMTP_REPLY("450 4.7.1 Too many recipients from your address, try again "
-			   "later"));
-	return false;
+	return let(session, &recipients, slot, mailbox);
 }

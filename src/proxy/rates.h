@@ -1,6 +1,7 @@
 /*
- * rates: how often each client may do something at one listener. A table for each rate
- * that the listener has, in which all workers count; of IPv6 a /64 is one client.
+ * rates: how often each client, and each user whom clients have logged in as, may do
+ * something at one listener. A table for each rate that the listener has, in which all
+ * workers count; of IPv6 a /64 is one client, and a user is one in either case.
  *
  * Owner: the listener's tally. Thread: any; what takes a session: its owner. Allocates
  * in rates_init() alone.
@@ -30,8 +31,8 @@ bool
 rates_may(struct rates *rates, enum listener_rate which, const struct endpoint *client);
 
 /*
- * One more message, or recipient, of the session's client. False, uncounted: that is
- * too often, and the slot is answered.
+ * One more message, or recipient, of the session's client, and of the user that it has
+ * logged in as. False, uncounted: that is too often, and the slot is answered.
  */
 bool rates_let_message(struct session *session, uint32_t slot);
 bool rates_let_recipient(struct session *session, uint32_t slot, struct span mailbox);

@@ -4,18 +4,26 @@
 
 #include <xxhash.h>
 
+struct span
+request_key_fold(struct span text, char room[SMTP_PATH_MAX])
+{
+	struct span counts = span_take(text, SMTP_PATH_MAX);
+
+	for (size_t i = 0; i < counts.length; i++) {
+		char c = counts.at[i];
+
+		room[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	}
+	return span_of(room, counts.length);
+}
+
 uint64_t
 request_key(struct span text)
 {
-	char folded[SMTP_PATH_MAX];
-	size_t length = text.length < sizeof(folded) ? text.length : sizeof(folded);
+	char room[SMTP_PATH_MAX];
+	struct span folded = request_key_fold(text, room);
 
-	for (size_t i = 0; i < length; i++) {
-		char c = text.at[i];
-
-		folded[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-	}
-	return XXH3_64bits(folded, length);
+	return XXH3_64bits(folded.at, folded.length);
 }
 
 uint64_t

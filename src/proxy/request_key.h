@@ -7,10 +7,14 @@
 #define EVENPOST_PROXY_REQUEST_KEY_H
 
 #include "config/snapshot.h"
+#include "smtp/address.h"
 
 struct session;
 
-/* Of a text; as much of it as a path may have counts. */
+/* What of a text counts: as much as a path may have, in small letters. */
+struct span request_key_fold(struct span text, char room[SMTP_PATH_MAX]);
+
+/* Of a text. */
 uint64_t request_key(struct span text);
 
 /*

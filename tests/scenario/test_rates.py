@@ -1,24 +1,51 @@
-"""Whom a rate counts: addresses, of IPv6 a /64 (config listeners.*-rate).
+"""Whom a rate counts: addresses, of IPv6 a /64, and users (config listeners.*-rate).
 
 Rates are of an hour: nothing comes back while a test lasts. What a client hears that is
 over a rate, and when, is in rates.smtp.
 """
+
+import base64
+import hmac
 
 import pytest
 
 from harness.pki import Authority
 from harness.proxy_header import version_1
 from harness.raw_client import RawClient
+from harness.scripted_server import EXTENSIONS
 from harness.tls_client import TlsClient, client_context
+
+_PASSWORD = "s3cret"
+_USERS = dict.fromkeys(("ann", "ANN", "bob"), _PASSWORD)
 
 _CONNECTIONS = "421 4.7.0 Your address connects too often"
 _MESSAGES, _RECIPIENTS = "450 4.7.1 Too many messages", "450 4.7.1 Too many recipients"
 
 
-def come(evenpost, header=b"", source=None):
+def encode(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+def plain(user):
+    return encode(f"\0{user}\0{_PASSWORD}")
+
+
+def log_in(client, user, mechanism="PLAIN"):
+    if mechanism == "PLAIN":
+        client.command(f"AUTH PLAIN {plain(user)}", 235)
+        return
+    challenge = base64.b64decode(client.command("AUTH CRAM-MD5", 334).text)
+    digest = hmac.new(_PASSWORD.encode(), challenge, "md5").hexdigest()
+    client.command(encode(f"{user} {digest}"), 235)
+
+
+def come(evenpost, header=b"", user=None, mechanism="PLAIN", source=None):
+    """A client, from where or as whom."""
     client = RawClient(evenpost.port, source=source)
     client.send(header)
     client.hello()
+    if user:
+        log_in(client, user, mechanism)
     return client
 
 
@@ -39,15 +66,28 @@ _OF_CLIENTS = [
     ("message-rate", say_mail, f"{_MESSAGES} from your address"),
     ("recipient-rate", say_recipient, f"{_RECIPIENTS} from your address"),
 ]
+_OF_USERS = [
+    ("user-message-rate", say_mail, f"{_MESSAGES} under your login"),
+    ("user-recipient-rate", say_recipient, f"{_RECIPIENTS} under your login"),
+]
 
 
 @pytest.fixture
 def evenpost_that_counts(evenpost_before, scripted_servers):
-    """Before a server that takes mail, with these keys of its listener."""
+    """Before a server that takes mail and logins, with these keys of its listener."""
 
     def start(pool=None, top=None, **keys):
-        (server,) = scripted_servers(1)
+        (server,) = scripted_servers(1, extensions=(*EXTENSIONS, "AUTH PLAIN CRAM-MD5"))
+        server.users = _USERS
         return evenpost_before(server, listener=keys, pool=pool, **(top or {}))
+
+    return start
+
+
+@pytest.fixture
+def evenpost_with_logins(evenpost_that_counts):
+    def start(**keys):
+        return evenpost_that_counts(auth="relay-insecure", **keys)
 
     return start
 
@@ -166,3 +206,58 @@ def test_connections_of_a_64(evenpost_that_counts):
         with RawClient(evenpost.port) as client:
             client.send(version_1((address, 4711), ("2001:db8::25", 25)))
             client.expect(greeting)
+
+
+@pytest.mark.parametrize("key, act, refusal", _OF_USERS)
+def test_users_count_over_all_addresses(evenpost_with_logins, key, act, refusal):
+    """In either case; others at the same address have their own."""
+    evenpost = evenpost_with_logins(**{key: "2/h"})
+    for user, source, expected in (
+        ("ann", "127.0.0.1", 250),
+        ("ANN", "127.0.0.2", 250),
+        ("ann", "127.0.0.3", refusal),
+        ("ANN", "127.0.0.1", refusal),
+        ("bob", "127.0.0.1", 250),
+    ):
+        with come(evenpost, user=user, source=source) as client:
+            act(client, expected)
+    lines = evenpost.wait_event("reject", 2, reason="rate")
+    assert [line["user"] for line in lines] == ["ann", "ANN"]
+    assert rejects(evenpost) == 2
+
+
+@pytest.mark.parametrize("key, act", [row[:2] for row in _OF_USERS])
+def test_who_has_not_logged_in_is_no_user(evenpost_with_logins, key, act):
+    evenpost = evenpost_with_logins(**{key: "1/h"})
+    with come(evenpost) as client:
+        for _ in range(3):
+            act(client)
+
+
+@pytest.mark.parametrize("key, act, refusal", _OF_USERS)
+def test_logins_without_a_name(evenpost_with_logins, key, act, refusal):
+    """No mechanism is a way round: who does not tell us who it is counts by its address."""
+    evenpost = evenpost_with_logins(**{key: "1/h"})
+    for user, source, expected in (
+        ("ann", "127.0.0.1", 250),
+        ("bob", "127.0.0.1", refusal),
+        ("bob", "127.0.0.2", 250),
+    ):
+        with come(evenpost, user=user, mechanism="CRAM-MD5", source=source) as client:
+            act(client, expected)
+    with come(evenpost, user="ann") as client:
+        act(client)
+
+
+def test_what_one_rate_refuses_does_not_count_for_the_other(evenpost_with_logins):
+    evenpost = evenpost_with_logins(**{"message-rate": "2/h", "user-message-rate": "3/h"})
+    of_address, of_user = (row[2] for row in (_OF_CLIENTS[0], _OF_USERS[0]))
+    with come(evenpost, user="ann") as client:
+        for expected in (250, 250, of_address, of_address):
+            say_mail(client, expected)
+    with come(evenpost, user="ann", source="127.0.0.2") as client:
+        for expected in (250, of_user, of_user):
+            say_mail(client, expected)
+    with come(evenpost, source="127.0.0.2") as client:
+        for expected in (250, of_address):
+            say_mail(client, expected)

@@ -156,9 +156,10 @@ static const struct row {
 	 ""},
 	{"logins of clients in clear, in so many words",
 	 LISTENER "    auth: relay-insecure\n    auth-failures: off\n", ""},
-	{"rates of clients",
+	{"rates of clients and of users",
 	 LISTENER "    connection-rate: 100/s\n    message-rate: 60/m\n"
-		  "    recipient-rate: 500/h\n",
+		  "    recipient-rate: 500/h\n    auth: relay-insecure\n"
+		  "    user-message-rate: 60/m\n    user-recipient-rate: 500/h\n",
 	 ""},
 	{"a login at the servers",
 	 POOL "    tls: require\n    auth: {username: u, password-file: /p}\n", ""},
@@ -799,11 +800,21 @@ static const struct row {
 	 LISTENER "    mode: connection\n    auth-failures: 5/m\n",
 	 "7:20: listeners.in.auth-failures: advice: has no effect in mode: "
 	 "connection\n"},
+	{"rates of users without logins",
+	 LISTENER "    user-message-rate: 5/m\n    user-recipient-rate: 5/m\n",
+	 "6:24: listeners.in.user-message-rate: advice: has no effect: auth is off\n"
+	 "7:26: listeners.in.user-recipient-rate: advice: has no effect: auth is "
+	 "off\n"},
 	{"rates of mail among bytes that pass",
 	 LISTENER "    mode: connection\n    connection-rate: 5/m\n"
-		  "    message-rate: 5/m\n    recipient-rate: 5/m\n",
+		  "    message-rate: 5/m\n    recipient-rate: 5/m\n"
+		  "    user-message-rate: 5/m\n    user-recipient-rate: 5/m\n",
 	 "8:19: listeners.in.message-rate: advice: has no effect in mode: connection\n"
 	 "9:21: listeners.in.recipient-rate: advice: has no effect in mode: "
+	 "connection\n"
+	 "10:24: listeners.in.user-message-rate: advice: has no effect in mode: "
+	 "connection\n"
+	 "11:26: listeners.in.user-recipient-rate: advice: has no effect in mode: "
 	 "connection\n"},
 	{"a login at the servers in clear",
 	 POOL "    auth: {username: u, password-file: /p}\n",

@@ -310,6 +310,8 @@ static const struct listener_rate_row {
 	{"handshake-rate: 20/m", RATE_HANDSHAKES, {20, 60000}},
 	{"message-rate: 60/m", RATE_MESSAGES, {60, 60000}},
 	{"recipient-rate: 500/h", RATE_RECIPIENTS, {500, 3600000}},
+	{"user-message-rate: 1/h", RATE_USER_MESSAGES, {1, 3600000}},
+	{"user-recipient-rate: 2/h", RATE_USER_RECIPIENTS, {2, 3600000}},
 };
 
 /* Each from its own key, and no other with it. */
