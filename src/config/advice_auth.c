@@ -123,9 +123,9 @@ advise_relay(const struct section *root, const struct section *listener,
 			       "offer, or relay-insecure");
 		return;
 	}
-	LISTENER_POOLS_EACH(root, listener, pool)
-	if (listener_checks_logins_in(listener, pool))
-		advise_relay_to(listener, pool, report);
+	LISTENER_POOLS_EACH (root, listener, pool)
+		if (listener_checks_logins_in(listener, pool))
+			advise_relay_to(listener, pool, report);
 }
 
 /* Who has no name is known by the address. */

@@ -54,11 +54,11 @@ advise_received(const struct section *root, const struct section *listener,
 {
 	if (!section_says(listener, "add-received", "never"))
 		return;
-	LISTENER_POOLS_EACH(root, listener, pool)
-	if (section_says(pool, "identity", "header"))
-		section_advice(listener, "add-received", report,
-			       "has no effect: pool %.*s has identity: header",
-			       SPAN_ARGS(pool->name));
+	LISTENER_POOLS_EACH (root, listener, pool)
+		if (section_says(pool, "identity", "header"))
+			section_advice(listener, "add-received", report,
+				       "has no effect: pool %.*s has identity: header",
+				       SPAN_ARGS(pool->name));
 }
 
 /* Under the key that the file gives: idle follows command. */
@@ -142,8 +142,8 @@ advise_greets(const struct section *root, const struct section *listener,
 	if (!listener_passes_connections(listener) ||
 	    section_says(listener, "tls", "implicit"))
 		return;
-	LISTENER_POOLS_EACH(root, listener, pool)
-	advise_greets_of(listener, pool, report);
+	LISTENER_POOLS_EACH (root, listener, pool)
+		advise_greets_of(listener, pool, report);
 }
 
 static void (*const rules[])(const struct section *root, const struct section *listener,

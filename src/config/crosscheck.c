@@ -230,8 +230,7 @@ settings_crosscheck(const struct section *root, struct report *report)
 	routes_crosscheck(root, report);
 	SECTION_EACH (root, "listeners", listener) {
 		check_guard(listener, report);
-		LISTENER_POOLS_EACH(root, listener, pool)
-		{
+		LISTENER_POOLS_EACH (root, listener, pool) {
 			check_relay(listener, pool, report);
 			check_connection(listener, pool, report);
 		}

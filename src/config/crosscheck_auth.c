@@ -29,12 +29,12 @@ check_passing(const struct section *root, const struct section *listener,
 		section_error(listener, "auth", report,
 			      "mode: connection passes bytes, and with them what "
 			      "clients and servers say about AUTH. Say off");
-	LISTENER_POOLS_EACH(root, listener, pool)
-	if (section_child(pool, "auth"))
-		section_error(listener, "mode", report,
-			      "bytes pass untouched: the login of pool %.*s "
-			      "(auth) has no place among them",
-			      SPAN_ARGS(pool->name));
+	LISTENER_POOLS_EACH (root, listener, pool)
+		if (section_child(pool, "auth"))
+			section_error(listener, "mode", report,
+				      "bytes pass untouched: the login of pool %.*s "
+				      "(auth) has no place among them",
+				      SPAN_ARGS(pool->name));
 }
 
 static void
@@ -93,8 +93,8 @@ auth_crosscheck(const struct section *root, struct report *report)
 {
 	SECTION_EACH (root, "listeners", listener) {
 		check_passing(root, listener, report);
-		LISTENER_POOLS_EACH(root, listener, pool)
-		check_relay(listener, pool, report);
+		LISTENER_POOLS_EACH (root, listener, pool)
+			check_relay(listener, pool, report);
 	}
 	SECTION_EACH (root, "pools", pool) {
 		check_username(pool, report);

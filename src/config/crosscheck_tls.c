@@ -63,14 +63,14 @@ check_passing(const struct section *root, const struct section *listener,
 		section_error(listener, "tls", report,
 			      "mode: connection passes bytes, and cannot say "
 			      "STARTTLS. Say off or implicit");
-	LISTENER_POOLS_EACH(root, listener, pool)
-	if (is_starttls(section_text(pool, "tls")))
-		section_error(listener, "mode", report,
-			      "bytes pass untouched: tls: %.*s of pool %.*s "
-			      "would say STARTTLS among them. Say off or "
-			      "implicit",
-			      SPAN_ARGS(section_text(pool, "tls")),
-			      SPAN_ARGS(pool->name));
+	LISTENER_POOLS_EACH (root, listener, pool)
+		if (is_starttls(section_text(pool, "tls")))
+			section_error(listener, "mode", report,
+				      "bytes pass untouched: tls: %.*s of pool %.*s "
+				      "would say STARTTLS among them. Say off or "
+				      "implicit",
+				      SPAN_ARGS(section_text(pool, "tls")),
+				      SPAN_ARGS(pool->name));
 }
 
 static void

@@ -14,8 +14,7 @@ build_pools(struct snapshot *snapshot, struct listener_snapshot *listener,
 				     snapshot->pool_count * sizeof(*listener->pools));
 	if (!listener->pools)
 		return STATUS_NO_MEMORY;
-	LISTENER_POOLS_EACH(root, section, at)
-	{
+	LISTENER_POOLS_EACH (root, section, at) {
 		struct pool_snapshot *pool = &snapshot->pools[at->index];
 
 		pool->used = true;
