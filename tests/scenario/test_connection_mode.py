@@ -143,14 +143,15 @@ def test_a_proxy_header_that_is_taken_at_last(
 
 def test_a_greeting_alone_takes_no_proxy_header(tunnel_before, scripted_servers):
     """What refuses it may come later: the fault lasts."""
-    (server,) = scripted_servers()
+    (server,) = scripted_servers(expects_proxy=True)
     server.on("greeting", REFUSES_HEADER, "220 first")
+    server.on("ehlo", "500 5.5.2 command not recognized\n250 scripted.test")
     evenpost = tunnel_before(server, pool={"identity": "proxy-v1"})
     assert greeting_of(evenpost)[0].startswith("421")
     with RawClient(evenpost.port) as client:
         client.expect(220)
-        client.expect(500)
-        client.command("EHLO client.example", 250)
+        client.command("EHLO client.example", 500)
+        client.expect(250)
         client.command("QUIT", 221)
     evenpost.wait_event("session", end="closed")
     assert len(evenpost.log_events("fault")) == 1
