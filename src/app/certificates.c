@@ -247,8 +247,8 @@ put_in_force(struct certificates *certificates, struct tls_set *set)
 	tls_set_unref(certificates->set);
 	certificates->set = set;
 	warn_of_ends(certificates);
-	tell_change(certificates);
 	certificates->changed(set, certificates->with);
+	tell_change(certificates);
 }
 
 /* What is wanted. */
