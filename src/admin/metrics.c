@@ -124,7 +124,6 @@ write_rows(struct page *page, const struct listener_snapshot *listener,
 				      pool->servers[j]->name, counts(&row->servers[j]));
 		write_results(page, listener, pool->name, "-", counts(&row->nowhere));
 	}
-	write_results(page, listener, "-", "-", counts(&tally->nowhere));
 }
 
 static void

@@ -56,7 +56,8 @@ advise_identity(const struct section *root, const struct section *pool,
 	if (!pool_hides_client(pool))
 		return;
 	SECTION_EACH (root, "listeners", listener) {
-		if (!listener_leads_to(listener, pool) || !listener_is_public(listener))
+		if (!listener_leads_strangers_to(listener, pool) ||
+		    !listener_is_public(listener))
 			continue;
 		section_advice(
 			pool, "identity", report,

@@ -6,9 +6,6 @@
 
 /* RFC 5321 4.5.3.2.6: what a client waits for the reply to the end of data. */
 #define IDLE_LEAST 600000
-/* Nobody's own proxies need wider networks. */
-#define PROXIES_BITS_IPV4 8
-#define PROXIES_BITS_IPV6 16
 
 static void
 advise_no_effect(const struct section *root, const struct section *listener,
@@ -92,9 +89,7 @@ advise_accept_proxy(const struct section *root, const struct section *listener,
 		const struct setting_value *value = &accept->values[i];
 		struct network network;
 
-		if (!network_read(value->text, &network) ||
-		    network.bits >= (network.family == AF_INET ? PROXIES_BITS_IPV4
-							       : PROXIES_BITS_IPV6))
+		if (!network_read(value->text, &network) || !network_is_wide(&network))
 			continue;
 		report_advice(report, value->place,
 			      section_path(listener, "accept-proxy", path),

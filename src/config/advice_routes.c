@@ -73,7 +73,7 @@ static void
 advise_users(const struct section *listener, const struct section *route,
 	     struct report *report)
 {
-	if (section_gives(route, "user") && !listener_relays_auth(listener) &&
+	if (section_setting(route, "user")->count && !listener_relays_auth(listener) &&
 	    !listener_passes_connections(listener))
 		section_advice(route, "user", report,
 			       "can never match: nobody logs in here (auth: off)");

@@ -62,18 +62,24 @@ static void
 check_relay(const struct section *listener, const struct section *pool,
 	    struct report *report)
 {
+	const char *way_out =
+		section_child(listener, "routes")
+			? ". Put a route of all users (user: \"*\") before the "
+			  "one that leads there"
+			: "";
+
 	if (!listener_checks_logins_in(listener, pool))
 		return;
 	if (section_child(pool, "auth"))
 		section_error(listener, "auth", report,
 			      "pool %.*s has a login of its own (auth), and a server "
-			      "takes one",
-			      SPAN_ARGS(pool->name));
+			      "takes one%s",
+			      SPAN_ARGS(pool->name), way_out);
 	if (section_says(pool, "protocol", "lmtp"))
 		section_error(listener, "auth", report,
 			      "pool %.*s speaks LMTP, where servers have no logins to "
-			      "check",
-			      SPAN_ARGS(pool->name));
+			      "check%s",
+			      SPAN_ARGS(pool->name), way_out);
 	if (section_says(listener, "auth", "relay"))
 		check_fallback(listener, "auth", pool, report);
 }

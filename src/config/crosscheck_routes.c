@@ -2,19 +2,40 @@
 
 #include "config/crosscheck.h"
 #include "config/suggestion.h"
+#include "policy/network.h"
 #include "policy/pattern.h"
 
 /* ---- where routes lead ---- */
 
+/* A listener or a route. */
+static bool
+names(const struct section *section, const struct section *pool)
+{
+	return span_equals(section_text(section, "pool"), pool->name);
+}
+
 bool
 listener_leads_to(const struct section *listener, const struct section *pool)
 {
-	if (span_equals(section_text(listener, "pool"), pool->name))
+	if (names(listener, pool))
 		return true;
 	SECTION_EACH (listener, "routes", route)
-		if (span_equals(section_text(route, "pool"), pool->name))
+		if (names(route, pool))
 			return true;
 	return false;
+}
+
+static bool
+has_condition(const struct section *route, const char *key)
+{
+	return section_setting(route, key)->count > 0;
+}
+
+/* Whatever address and name it has. */
+static bool
+takes_any_machine(const struct section *route)
+{
+	return !has_condition(route, "client") && !has_condition(route, "helo");
 }
 
 static bool
@@ -32,28 +53,74 @@ takes_all_users(const struct section *route)
 bool
 listener_leads_users_to(const struct section *listener, const struct section *pool)
 {
-	if (span_equals(section_text(listener, "pool"), pool->name))
+	if (names(listener, pool))
 		return true;
 	SECTION_EACH (listener, "routes", route) {
-		if (span_equals(section_text(route, "pool"), pool->name))
+		if (names(route, pool))
 			return true;
-		if (!section_gives(route, "client") && !section_gives(route, "helo") &&
-		    takes_all_users(route))
+		if (takes_any_machine(route) && takes_all_users(route))
 			return false;
 	}
 	return false;
+}
+
+/* Whoever comes by address or name alone may be a machine that never logs in. */
+bool
+listener_expects_users_in(const struct section *listener, const struct section *pool)
+{
+	if (names(listener, pool))
+		return true;
+	SECTION_EACH (listener, "routes", route) {
+		bool any = takes_any_machine(route);
+
+		if (names(route, pool) && (any || has_condition(route, "user")))
+			return true;
+		if (any && takes_all_users(route))
+			return false;
+	}
+	return false;
+}
+
+/* Of IPv6 that is a wide network, and yet nobody's but one's own. */
+static bool
+is_private(const struct network *network)
+{
+	struct network private;
+
+	return network_read(SPAN("fc00::/7"), &private) &&
+	       network_covers(&private, network);
+}
+
+/* Who names networks knows whose they are; but not of those that are nobody's. */
+static bool
+takes_strangers(const struct section *route)
+{
+	const struct setting *client = section_setting(route, "client");
+
+	if (has_condition(route, "user"))
+		return false;
+	for (uint32_t i = 0; i < client->count; i++) {
+		struct network network;
+
+		if (network_read(client->values[i].text, &network) &&
+		    network_is_wide(&network) && !is_private(&network))
+			return true;
+	}
+	return client->count == 0;
 }
 
 /* Anybody can say any name in EHLO. */
 bool
 listener_leads_strangers_to(const struct section *listener, const struct section *pool)
 {
-	if (span_equals(section_text(listener, "pool"), pool->name))
+	if (names(listener, pool))
 		return true;
-	SECTION_EACH (listener, "routes", route)
-		if (!section_gives(route, "client") && !section_gives(route, "user") &&
-		    span_equals(section_text(route, "pool"), pool->name))
+	SECTION_EACH (listener, "routes", route) {
+		if (names(route, pool) && takes_strangers(route))
 			return true;
+		if (takes_any_machine(route) && !has_condition(route, "user"))
+			return false;
+	}
 	return false;
 }
 
@@ -68,10 +135,11 @@ listener_next_pool(const struct section *root, const struct section *listener,
 	return at;
 }
 
+/* What a listener or a route names. */
 static bool
-is_known(const struct section *root, const struct section *names_pool)
+is_known(const struct section *root, const struct section *section)
 {
-	struct span name = section_text(names_pool, "pool");
+	struct span name = section_text(section, "pool");
 
 	return span_is_empty(name) || section_named(root, "pools", name);
 }
@@ -89,19 +157,19 @@ listener_names_are_known(const struct section *root, const struct section *liste
 /* ---- what is wrong with them ---- */
 
 static void
-check_pool_exists(const struct section *root, const struct section *names_pool,
+check_pool_exists(const struct section *root, const struct section *section,
 		  struct report *report)
 {
-	struct span name = section_text(names_pool, "pool");
+	struct span name = section_text(section, "pool");
 	struct suggestion suggestion;
 	char near[SUGGESTION_TEXT_MAX];
 
-	if (is_known(root, names_pool))
+	if (is_known(root, section))
 		return;
 	suggestion_init(&suggestion, name);
 	SECTION_EACH (root, "pools", pool)
 		suggestion_offer(&suggestion, pool->name);
-	section_error(names_pool, "pool", report, "no pool is named \"%.*s\"%s",
+	section_error(section, "pool", report, "no pool is named \"%.*s\"%s",
 		      SPAN_ARGS(report_excerpt(name)),
 		      suggestion_print(&suggestion, near));
 }
@@ -142,6 +210,21 @@ check_patterns(const struct section *route, const char *key, struct report *repo
 	}
 }
 
+/* A list that came out empty would let everybody through. */
+static void
+check_empty(const struct section *route, struct report *report)
+{
+	static const char *const conditions[] = {"client", "helo", "user"};
+
+	for (int i = 0; i < 3; i++)
+		if (section_gives(route, conditions[i]) &&
+		    !has_condition(route, conditions[i]) &&
+		    !section_setting(route, conditions[i])->broken)
+			section_error(route, conditions[i], report,
+				      "nothing in it. Leave it out where it shall be "
+				      "no condition");
+}
+
 static void
 check_connection(const struct section *listener, const struct section *route,
 		 struct report *report)
@@ -164,6 +247,7 @@ routes_crosscheck(const struct section *root, struct report *report)
 		check_pool_exists(root, listener, report);
 		SECTION_EACH (listener, "routes", route) {
 			check_pool_exists(root, route, report);
+			check_empty(route, report);
 			check_patterns(route, "helo", report);
 			check_patterns(route, "user", report);
 			check_connection(listener, route, report);

@@ -13,6 +13,9 @@ bool listener_leads_to(const struct section *listener, const struct section *poo
 /* Whether a client that has logged in may come there: its login is checked there. */
 bool
 listener_leads_users_to(const struct section *listener, const struct section *pool);
+/* Whether its servers are meant for those: without AUTH they are not set up for it. */
+bool
+listener_expects_users_in(const struct section *listener, const struct section *pool);
 /* Whether a client of the internet may come there, without a login. */
 bool
 listener_leads_strangers_to(const struct section *listener, const struct section *pool);

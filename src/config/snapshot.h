@@ -84,7 +84,7 @@ struct pool_snapshot {
 	enum identity_method identity;
 	bool greets;       /* the servers speak first */
 	bool used;         /* a listener leads to it */
-	bool hears_logins; /* clients of a listener log in at its servers */
+	bool hears_logins; /* it is for clients who log in at its servers */
 	enum pool_tls tls;
 	/* Paths and a name; empty where the file has none. */
 	struct span tls_ca, tls_name, tls_certificate, tls_key;

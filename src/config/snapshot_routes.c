@@ -18,18 +18,19 @@ build_pools(struct snapshot *snapshot, struct listener_snapshot *listener,
 		struct pool_snapshot *pool = &snapshot->pools[at->index];
 
 		pool->used = true;
-		if (listener_checks_logins_in(section, at))
+		if (listener_checks_logins_in(section, at) &&
+		    listener_expects_users_in(section, at))
 			pool->hears_logins = true;
 		listener->pools[listener->pool_count++] = pool;
 	}
 	return STATUS_OK;
 }
 
-/* The place of the pool that a route or a listener names, among the listener's. */
+/* The place of the pool that a route or a listener names among the listener's. */
 static uint32_t
-find_pool(const struct listener_snapshot *listener, const struct section *names_pool)
+find_pool(const struct listener_snapshot *listener, const struct section *section)
 {
-	struct span name = section_text(names_pool, "pool");
+	struct span name = section_text(section, "pool");
 	uint32_t at = 0;
 
 	while (!span_equals(span_from_string(listener->pools[at]->pool->name), name)) {

@@ -59,6 +59,12 @@ network_has(const struct network *network, const struct endpoint *endpoint)
 }
 
 bool
+network_is_wide(const struct network *network)
+{
+	return network->bits < (network->family == AF_INET ? 8 : 16);
+}
+
+bool
 network_covers(const struct network *network, const struct network *other)
 {
 	struct network wide = *other;

@@ -22,6 +22,8 @@ bool network_read(struct span text, struct network *network);
 
 /* A UNIX socket is in no network, and an IPv4 address in none of IPv6. */
 bool network_has(const struct network *network, const struct endpoint *endpoint);
+/* It has more addresses than anybody owns: more than 2^24 of IPv4, 2^112 of IPv6. */
+bool network_is_wide(const struct network *network);
 /* Whether all that are in the other are in it. */
 bool network_covers(const struct network *network, const struct network *other);
 

@@ -123,10 +123,11 @@ journal_message(const struct transaction *transaction, enum message_result resul
 	char text[RECIPIENTS_TEXT];
 	struct log_line line;
 
-	tally_message(
-		session->tally,
-		tally_server(session->tally, transaction->pool, transaction->server),
-		result, transaction->accepted, took);
+	if (transaction->pool)
+		tally_message(session->tally,
+			      tally_server(session->tally, transaction->pool,
+					   transaction->server),
+			      result, transaction->accepted, took);
 	if (!log_wants(LOG_INFO))
 		return;
 	log_begin(&line, LOG_INFO, "message");

@@ -244,8 +244,7 @@ login_acts_for_another(const struct login *login)
 const struct pool_snapshot *
 login_pool(const struct login *login)
 {
-	assert(login_is_done(login));
-	return login->pool;
+	return login_is_done(login) ? login->pool : NULL;
 }
 
 const struct sasl_credentials *

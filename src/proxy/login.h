@@ -68,7 +68,7 @@ uint32_t login_refusers(const struct login *login, const struct pool *pool,
 /* No server is left that might take it, now or when it is up again: the session is of
    no use any more. */
 bool login_is_spent(const struct login *login, const struct pool *pool, int64_t now);
-/* Of one that is done: where it was checked. */
+/* Where it was checked; NULL: it is not done. */
 const struct pool_snapshot *login_pool(const struct login *login);
 /* Of one that is done and does not bind. */
 const struct sasl_credentials *login_credentials(const struct login *login);

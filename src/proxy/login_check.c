@@ -242,11 +242,14 @@ login_place_freed(struct waiter *waiter)
 	return try_servers(CONTAINER_OF(waiter, struct login, waiter));
 }
 
-/* No server is for this user: who is not known to any hears the same of them. */
+/* No server is for this user: one more name that is not known. Where it has not been
+   said that is no fault of the client. */
 static void
 refuse_for_want_of_route(struct login *login)
 {
-	if (keep_refusal(login, &NOBODY))
+	if (span_is_empty(login_name(login)))
+		login_refuse(login, REJECT_ROUTE, &NOBODY);
+	else if (keep_refusal(login, &NOBODY))
 		hold_against_client(login);
 	else
 		login_refuse(login, REJECT_NO_SERVER, &LOGIN_NO_MEMORY);

@@ -18,12 +18,26 @@ client_of(const struct session *session)
 	return client;
 }
 
+/* One that has to go to the server of its login stays in that one's pool, whatever the
+   client has called itself since. */
 const struct pool_snapshot *
 session_pool(const struct session *session)
 {
 	const struct mail_route_client client = client_of(session);
 
-	return listener_route(session->listener, &client);
+	return login_binds(session->login) ? login_pool(session->login)
+					   : listener_route(session->listener, &client);
+}
+
+/* False: nothing is known of it. */
+static bool
+extensions_of(const struct pool_snapshot *pool, struct smtp_extensions *extensions)
+{
+	if (!pool_extensions(pool->pool, extensions))
+		return false;
+	if (!pool_verifies_tls(pool))
+		extensions->set &= ~(uint32_t)SMTP_REQUIRETLS;
+	return true;
 }
 
 /* What every server can do that such a client may be given; nothing as long as there is
@@ -38,21 +52,41 @@ extensions_within_reach(const struct session *session,
 	bool any = false;
 
 	for (; at; at = mail_route_reach(routes, client, at)) {
-		const struct pool_snapshot *pool = session->listener->pools[at->pool];
 		struct smtp_extensions own;
 
-		if (!pool_extensions(pool->pool, &own))
+		if (!extensions_of(session->listener->pools[at->pool], &own))
 			return (struct smtp_extensions){0};
-		if (!pool_verifies_tls(pool))
-			own.set &= ~(uint32_t)SMTP_REQUIRETLS;
 		all = any ? smtp_extensions_intersect(all, own) : own;
 		any = true;
 	}
 	return all;
 }
 
-/* What its mail can count on; and, apart from that, how it can log in: those who do not
-   may have other servers. */
+/* How it can log in: those who do not may have other servers. By a mechanism that does
+   not say who it is, only where there is a route for all users. */
+static struct smtp_extensions
+login_extensions(const struct session *session, struct mail_route_client client)
+{
+	struct smtp_extensions extensions;
+
+	client.login = MAIL_ROUTE_UNNAMED;
+	extensions = extensions_within_reach(session, &client);
+	if (!listener_route(session->listener, &client))
+		extensions.auth &= SASL_REPLAYABLE;
+	return extensions;
+}
+
+static struct smtp_extensions
+mail_extensions(const struct session *session, struct mail_route_client client)
+{
+	struct smtp_extensions extensions = {0};
+
+	if (!login_binds(session->login))
+		return extensions_within_reach(session, &client);
+	(void)extensions_of(login_pool(session->login), &extensions);
+	return extensions;
+}
+
 struct smtp_extensions
 session_extensions(const struct session *session)
 {
@@ -60,11 +94,10 @@ session_extensions(const struct session *session)
 	struct smtp_extensions mail, login = {0};
 
 	if (session->listener->auth && client.login == MAIL_ROUTE_NO_LOGIN) {
-		client.login = MAIL_ROUTE_UNNAMED;
-		login = extensions_within_reach(session, &client);
+		login = login_extensions(session, client);
 		client.login = MAIL_ROUTE_MAY_LOG_IN;
 	}
-	mail = extensions_within_reach(session, &client);
+	mail = mail_extensions(session, client);
 	mail.set &= ~(uint32_t)SMTP_AUTH;
 	mail.set |= login.set & SMTP_AUTH;
 	mail.auth = login.auth;

@@ -89,10 +89,8 @@ struct server_tally *
 tally_server(struct tally *tally, const struct pool_snapshot *pool,
 	     const struct server *server)
 {
-	struct pool_tally *row = pool ? &tally->pools[pool->index] : NULL;
+	struct pool_tally *row = &tally->pools[pool->index];
 
-	if (!row)
-		return &tally->nowhere;
 	return server ? &row->servers[server->index] : &row->nowhere;
 }
 

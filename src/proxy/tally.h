@@ -73,8 +73,6 @@ struct tally {
 	_Atomic uint64_t seconds_sum_us;
 	struct pool_tally *pools; /* by the pool's index; of those it leads to */
 	uint32_t pool_count;
-	struct server_tally nowhere; /* messages that no route, or none yet, led to a
-					pool */
 	struct client_table clients;
 	struct rates rates;
 	_Atomic uint64_t handshakes_done; /* of TLS */
@@ -84,7 +82,7 @@ MUST_CHECK enum status tally_init(struct tally *tally, const struct snapshot *sn
 				  const struct listener_snapshot *listener);
 void tally_fini(struct tally *tally);
 
-/* pool, server: NULL where there was none. */
+/* server: NULL where there was none. */
 struct server_tally *tally_server(struct tally *tally, const struct pool_snapshot *pool,
 				  const struct server *server);
 void tally_message(struct tally *tally, struct server_tally *row,

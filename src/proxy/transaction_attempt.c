@@ -3,15 +3,6 @@
 
 #define PASSED_OVER_MAX (LOGIN_REFUSERS_MAX + TRANSACTION_TRIED_MAX)
 
-/* The pool of a message. One that has to go to the server of its login stays in that
-   one's, whatever the client has called itself since. */
-static const struct pool_snapshot *
-pool_of(const struct session *session)
-{
-	return login_binds(session->login) ? login_pool(session->login)
-					   : session_pool(session);
-}
-
 static struct span
 domain_of(struct span mailbox)
 {
@@ -214,7 +205,7 @@ try_servers(struct transaction *transaction)
 void
 transaction_take_route(struct transaction *transaction)
 {
-	transaction->pool = pool_of(transaction->session);
+	transaction->pool = session_pool(transaction->session);
 	if (!transaction->pool)
 		transaction_fail(transaction, REJECT_ROUTE, &NO_ROUTE);
 }

@@ -188,7 +188,8 @@ say_identity(struct upstream *upstream)
 
 /*
  * Only where the pool says so: the server would know the client by the name that it has
- * typed, and that another server may have taken for somebody else's. And not where that
+ * typed, and that another server may have taken for somebody else's. Not to the servers
+ * of another pool, which may have other users of the same names. And not where that
  * name is not all: whoever acts for another would be taken for himself.
  */
 static bool
@@ -197,6 +198,7 @@ tells_login(const struct upstream *upstream)
 	const struct session *session = upstream->session;
 
 	return upstream->pool->repeats_login_by_xclient &&
+	       upstream->pool == login_pool(session->login) &&
 	       upstream->extensions.xclient & SMTP_ATTRIBUTE_LOGIN &&
 	       smtp_attribute_is_tellable(session_user(session)) &&
 	       !login_acts_for_another(session->login);

@@ -6,7 +6,9 @@ from harness.evenpost import Evenpost, configure_pool
 from harness.proxy_header import version_1
 from harness.raw_client import RawClient, send_one
 from harness.scripted_server import EXTENSIONS, LOGIN_FAILED
-from logins import PASSWORD, USER, log_in, log_in_with_cram
+from harness.tls_client import TlsClient
+from encryption import NAME
+from logins import PASSWORD, USER, encode, log_in, log_in_with_cram
 
 _CLEAR = {"auth": "relay-insecure"}
 _NO_ROUTE = "550 5.7.1 No route for mail from you"
@@ -16,21 +18,25 @@ _NO_ROUTE = "550 5.7.1 No route for mail from you"
 def routed(scratch):
     """Starts an evenpost with these routes; pools: {name: server, or several}.
 
-    keys: of the listener; pool_keys: of every pool.
+    Other keys are the listener's. pool_keys: of every pool; pools_of: of some, {name:
+    keys}; top: of the top level.
     """
     started = []
 
-    def start(routes, pools, pool_keys=None, ready=True, **listener):
+    def start(
+        routes, pools, pool_keys=None, *, pools_of=None, top=None, ready=True, **listener
+    ):
         evenpost = Evenpost(
             scratch,
             {
                 name: configure_pool(
                     {f"{name}{n}": server.address for n, server in enumerate(servers, 1)},
-                    **(pool_keys or {}),
+                    **{**(pool_keys or {}), **(pools_of or {}).get(name, {})},
                 )
                 for name, servers in pools.items()
             },
             {"inbound": {"routes": routes, **listener}},
+            **(top or {}),
         )
         started.append(evenpost)
         return evenpost.start(ready)
@@ -184,6 +190,75 @@ def test_offers_within_reach(routed, scripted_servers):
     assert "SMTPUTF8" not in offered["127.0.0.4", "b.example"]
 
 
+def test_offers_before_a_login(routed, checking_servers, scripted_servers):
+    """What it will have to do without when it has logged in is not offered before."""
+    (submission,) = checking_servers(extensions=("PIPELINING", "SIZE 1000"))
+    (hubs,) = scripted_servers(1)
+    evenpost = routed(
+        [{"user": "ann@*", "pool": "submission"}, {"pool": "hubs"}],
+        {"submission": [submission], "hubs": [hubs]},
+        **_CLEAR,
+    )
+    with RawClient(evenpost.port) as client:
+        extensions = client.hello()
+        assert "SMTPUTF8" not in extensions and extensions["SIZE"] == "1000"
+
+
+def test_offers_of_the_bound_server(routed, checking_servers):
+    """Who has logged in by a challenge stays at one server: EHLO offers what that can do,
+    wherever the routes lead now."""
+    (ours,) = checking_servers()
+    (others,) = checking_servers(extensions=("PIPELINING", "SIZE 1000"))
+    evenpost = routed(
+        [{"helo": "x.example", "pool": "ours"}, {"user": "*", "pool": "others"}],
+        {"ours": [ours], "others": [others]},
+        **_CLEAR,
+    )
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        assert log_in_with_cram(client).code == 235
+        extensions = client.say_hello("x.example")
+        assert "SMTPUTF8" not in extensions and extensions["SIZE"] == "1000"
+
+
+def test_nothing_is_known_of_a_pool(routed, scripted_servers):
+    """What its servers can do could be anything: nothing is promised."""
+    able, away = scripted_servers(2)
+    away.stop()
+    evenpost = routed(
+        [{"client": "127.0.0.2", "pool": "able"}, {"helo": "x.example", "pool": "able"},
+         {"pool": "away"}],
+        {"able": [able], "away": [away]},
+    )
+    evenpost.wait_state("away1", "down", pool="away")
+    with RawClient(evenpost.port, source="127.0.0.2") as client:
+        assert "SMTPUTF8" in client.hello()
+    with RawClient(evenpost.port) as client:
+        assert "SMTPUTF8" not in client.hello()
+        assert "SMTPUTF8" in client.say_hello("x.example")
+
+
+@pytest.mark.parametrize("unverified, offered", [("verify", True), ("require", False)])
+def test_requiretls(routed, certificates, authority, tls_server, unverified, offered):
+    """Is promised where all servers that the mail could go to are verified."""
+    first, second = (
+        tls_server("good", extensions=(*EXTENSIONS, "REQUIRETLS")) for _ in range(2)
+    )
+    evenpost = routed(
+        [{"helo": "x.example", "pool": "a"}, {"pool": "b"}],
+        {"a": [first], "b": [second]},
+        {"tls-ca": str(authority.file), "tls-name": NAME, "tls": "verify"},
+        tls="offer",
+        pools_of={"b": {"tls": unverified}},
+        top={"tls": {"certificates": [certificates["good"].as_setting()]}},
+    )
+    with TlsClient(evenpost.port) as client:
+        client.hello()
+        client.starttls()
+        assert ("REQUIRETLS" in client.say_hello()) == offered
+        assert "REQUIRETLS" in client.say_hello("x.example")
+
+
 # ---- users ----
 
 
@@ -292,26 +367,121 @@ def test_failed_login_is_the_pools_word(routed, checking_servers):
 
 
 def test_one_pools_refuser_is_no_other_pools(routed, checking_servers):
-    """A server that does not take a login again is passed over, by its own name: the one
-    that stands at its place in another pool is asked."""
-    first, second, other = checking_servers(3)
+    """A server that does not take a login again is passed over, by its own name: those
+    that stand at its place in another pool are asked."""
+    ours, others = checking_servers(2), checking_servers(2)
     evenpost = routed(
         [{"helo": "other.example", "pool": "others"}, {"pool": "ours"}],
-        {"ours": [first, second], "others": [other]},
+        {"ours": ours, "others": others},
         **_CLEAR,
     )
     with RawClient(evenpost.port) as client:
         client.hello()
         log_in(client)
-        (asked,) = [server for server in (first, second) if server.logins]
-        (refuser,) = [server for server in (first, second) if server is not asked]
+        (refuser,) = [server for server in ours if not server.logins]
         refuser.users = {}
         for _ in range(3):
             client.send_message()
         assert refuser.logins and not refuser.messages
         client.say_hello("other.example")
+        for _ in range(4):
+            client.send_message()
+    assert [len(server.messages) for server in others] == [2, 2]
+
+
+def test_login_is_spent_in_its_pool_alone(routed, checking_servers):
+    """Where the only server of a pool refuses what another pool's has taken, the session is
+    over as soon as its mail would go there, and not before."""
+    (ours,), (others,) = checking_servers(), checking_servers()
+    others.users = {}
+    evenpost = routed(
+        [{"helo": "other.example", "pool": "others"}, {"pool": "ours"}],
+        {"ours": [ours], "others": [others]},
+        **_CLEAR,
+    )
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        log_in(client)
+        client.say_hello("other.example")
+        client.command("MAIL FROM:<a@a.example>", 250)
+        client.command("RCPT TO:<b@b.example>", "451 4.7.0")
+        client.say_hello()
         client.send_message()
-    assert len(asked.messages) == 3 and len(other.messages) == 1
+        client.say_hello("other.example")
+        client.command("MAIL FROM:<a@a.example>", "421 4.7.0")
+    assert len(ours.messages) == 1 and not others.messages
+
+
+def test_login_is_proven_in_each_pool(routed, checking_servers):
+    """One who is a user of one pool's servers is not told to another's by name alone, which
+    may know somebody else by it."""
+    partner, corp = checking_servers(2, extensions=(*EXTENSIONS, "XCLIENT ADDR LOGIN"))
+    partner.users, corp.users = {"ceo": "of the partner"}, {"ceo": "secret"}
+    evenpost = routed(
+        [{"helo": "*.partner.example", "pool": "partner"}, {"user": "*", "pool": "corp"}],
+        {"partner": [partner], "corp": [corp]},
+        {"identity": "xclient", "repeat-login": "xclient"},
+        **_CLEAR,
+    )
+    with RawClient(evenpost.port) as client:
+        client.hello("x.partner.example")
+        log_in(client, "ceo", "of the partner")
+        client.send_message()
+        client.say_hello("other.example")
+        client.command("MAIL FROM:<a@a.example>", 250)
+        client.command("RCPT TO:<b@b.example>", "451 4.7.0")
+    assert len(partner.messages) == 1 and not corp.messages
+    assert not [line for line in corp.commands() if "LOGIN=" in line]
+
+
+def test_challenges_need_a_route_of_all_users(routed, checking_servers):
+    """Else they could only fail: they are not offered, nor held against the client."""
+    first, second = checking_servers(2)
+    evenpost = routed(
+        [{"user": "*@a.example", "pool": "a"}, {"user": "*@b.example", "pool": "b"}],
+        {"a": [first], "b": [second]},
+        **{**_CLEAR, "auth-failures": "1/h"},
+    )
+    with RawClient(evenpost.port) as client:
+        assert client.hello()["AUTH"].split() == ["PLAIN", "LOGIN", "XOAUTH2"]
+        client.command("AUTH CRAM-MD5", 504)
+        log_in(client)
+
+
+def test_a_token_without_a_name_and_a_route(routed, checking_servers):
+    """Nobody can say whether it is true: that is not held against the client."""
+    (server,) = checking_servers(auth="AUTH PLAIN OAUTHBEARER")
+    evenpost = routed(
+        [{"user": "*@a.example", "pool": "a"}],
+        {"a": [server]},
+        **{**_CLEAR, "auth-failures": "1/h"},
+    )
+    token = encode("n,,\1auth=Bearer t\1\1")
+    with RawClient(evenpost.port) as client:
+        client.hello()
+        client.command(f"AUTH OAUTHBEARER {token}", "535 5.7.8")
+        client.command(f"AUTH OAUTHBEARER {token}", "535 5.7.8")
+        log_in(client)
+        client.send_message()
+    assert len(evenpost.wait_event("reject", count=2, reason="route", phase="auth")) == 2
+
+
+def test_machines_that_never_log_in(routed, checking_servers, scripted_servers):
+    """Servers that are reached by address alone may be without AUTH: that is no fault."""
+    (submission,) = checking_servers()
+    internal, hubs = scripted_servers(2)
+    evenpost = routed(
+        [{"client": "127.0.0.9", "pool": "internal"}, {"user": "*", "pool": "submission"},
+         {"pool": "hubs"}],
+        {"internal": [internal], "submission": [submission], "hubs": [hubs]},
+        **_CLEAR,
+    )
+    with RawClient(evenpost.port) as client:
+        assert "AUTH" in client.hello()
+    with RawClient(evenpost.port, source="127.0.0.9") as client:
+        assert "AUTH" not in client.hello()
+    pools = evenpost.pools()
+    assert [server["fault"] for pool in pools.values() for server in pool.values()] == [None] * 3
 
 
 # ---- mode: connection ----
@@ -342,7 +512,39 @@ def test_connections_by_address(routed, scripted_servers):
     assert sorted(line["pool"] for line in sessions) == ["own", "rest"]
 
 
+@pytest.mark.parametrize("greets, said", [(True, True), (False, False)])
+def test_words_for_who_has_no_route(routed, scripted_servers, greets, said):
+    """Where some servers do not speak first, clients may not expect it of us."""
+    first, second = scripted_servers(2)
+    evenpost = routed(
+        [{"client": "127.0.0.2", "pool": "a"}, {"client": "127.0.0.3", "pool": "b"}],
+        {"a": [first], "b": [second]},
+        {"health": {"probe": "none"}},
+        mode="connection",
+        pools_of={"b": {"greets": greets}},
+    )
+    with RawClient(evenpost.port) as client:
+        assert client.read_to_end().startswith(b"554") == said
+
+
 # ---- what is shown ----
+
+
+def test_retries_are_counted_where_they_were(routed, scripted_servers):
+    (first,), (second, third) = scripted_servers(1), scripted_servers(2)
+    second.on("mail", "421 4.3.2 later")
+    third.on("mail", "421 4.3.2 later")
+    evenpost = routed(
+        [{"client": "127.0.0.2", "pool": "a"}, {"pool": "b"}],
+        {"a": [first], "b": [second, third]},
+    )
+    send_one(evenpost.port, expected=451)
+    metrics = evenpost.get("/metrics")[1].decode()
+    for pool, server, count in (("a", "a1", 0), ("b", "b1", 1), ("b", "b2", 1)):
+        labels = f'pool="{pool}",server="{server}",phase="envelope"'
+        assert f"evenpost_retries_total{{{labels}}} {count}\n" in metrics
+    labels = 'listener="inbound",pool="b",server="-",result="deferred"'
+    assert "evenpost_messages_total{" in metrics and labels in metrics
 
 
 def test_status(routed, scripted_servers):

@@ -324,6 +324,18 @@ static const struct row {
 	{"an unknown pool in a route",
 	 POOLS "listeners: {in: {bind: 127.0.0.1:25, routes: [{pool: queue}]}}\n",
 	 "2:54: listeners.in.routes[0].pool: no pool is named \"queue\"\n"},
+	{"conditions that came out empty",
+	 ROUTED "    routes:\n    - {client: [], pool: p}\n    - {helo: a, user: [], "
+		"pool: q}\n",
+	 "6:8: listeners.in.routes[0].client: nothing in it. Leave it out where it "
+	 "shall "
+	 "be no condition\n"
+	 "7:7: listeners.in.routes[1]: advice: can never match: routes[0] takes all "
+	 "that "
+	 "it could\n"
+	 "7:17: listeners.in.routes[1].user: nothing in it. Leave it out where it "
+	 "shall "
+	 "be no condition\n"},
 	{"unknown pools in routes",
 	 ROUTED "    routes: [{client: 10.0.0.1, pool: p}, {pool: r}]\n",
 	 "5:50: listeners.in.routes[1].pool: no pool is named \"r\"; did you mean "
@@ -363,26 +375,44 @@ static const struct row {
 	 "3\n"},
 	{"the admin's address twice", LISTENERS POOLS "admin: {http: 127.0.0.1:25}\n",
 	 "1:24: listeners.in.bind: 127.0.0.1:25 is taken by admin.http in line 3\n"},
-	{"an open relay by a route",
+	{"an open relay by a name that anybody can say",
 	 "pools: {p: {servers: {s: 10.0.0.1:25}}, q: {servers: {s: 10.0.0.2:25}}}\n"
-	 "listeners: {in: {bind: 0.0.0.0:25, routes: [{client: 10.0.0.0/8, pool: p},\n"
-	 "  {helo: friend, pool: q}]}}\n",
-	 "1:9: pools.p.identity: advice: identity: none hides the clients of listener "
-	 "in: the servers' own lists, limits and logs see this machine only\n"
-	 "1:41: pools.q.identity: advice: identity: none hides the clients of listener "
-	 "in: the servers' own lists, limits and logs see this machine only\n"
+	 "listeners: {in: {bind: 0.0.0.0:25, routes: [{client: 10.0.0.0/8, pool: p}, "
+	 "{helo: friend, pool: q}]}}\n",
+	 "1:41: pools.q.identity: advice: identity: none hides the clients of "
+	 "listener in: the servers' own lists, limits and logs see this machine only\n"
 	 "2:24: listeners.in.bind: the internet can reach this listener, and to the "
 	 "servers of pool q (identity: none) all mail comes from this machine: an open "
 	 "relay where they trust it. Say \"relay: off\" if they do not\n"},
+	{"an open relay by networks that are nobody's",
+	 "pools: {p: {servers: {s: 10.0.0.1:25}}, q: {servers: {s: 10.0.0.2:25}}}\n"
+	 "listeners: {in: {bind: 0.0.0.0:25, routes: [{client: [10.0.0.0/8, "
+	 "128.0.0.0/1], pool: p}, {client: \"fc00::/7\", pool: q}]}}\n",
+	 "1:9: pools.p.identity: advice: identity: none hides the clients of "
+	 "listener in: the servers' own lists, limits and logs see this machine only\n"
+	 "2:24: listeners.in.bind: the internet can reach this listener, and to the "
+	 "servers of pool p (identity: none) all mail comes from this machine: an open "
+	 "relay where they trust it. Say \"relay: off\" if they do not\n"},
+	{"an open relay by half of IPv6",
+	 "pools: {p: {servers: {s: 10.0.0.1:25}}, q: {servers: {s: 10.0.0.2:25}}}\n"
+	 "listeners: {in: {bind: 0.0.0.0:25, routes: [{client: \"8000::/1\", helo: a, "
+	 "pool: p}, {client: \"2001::/16\", pool: q}]}}\n",
+	 "1:9: pools.p.identity: advice: identity: none hides the clients of "
+	 "listener in: the servers' own lists, limits and logs see this machine only\n"
+	 "2:24: listeners.in.bind: the internet can reach this listener, and to the "
+	 "servers of pool p (identity: none) all mail comes from this machine: an open "
+	 "relay where they trust it. Say \"relay: off\" if they do not\n"},
 	{"relays that are not open",
-	 "tls: {certificates: [{certificate: /c, key: /k}]}\n"
-	 "pools: {p: {servers: {s: 127.0.0.1:25}}, q: {servers: {s: 127.0.0.2:25}}}\n"
+	 CERTIFICATES
+	 "pools: {p: {servers: {s: 127.0.0.1:25}}, q: {servers: {s: 127.0.0.2:25}},\n"
+	 "  r: {identity: proxy-v2, servers: {s: 127.0.0.3:25}}}\n"
 	 "listeners: {in: {bind: 0.0.0.0:25, auth: relay, tls: require,\n"
-	 "  routes: [{client: 10.0.0.0/8, pool: p}, {user: \"*\", pool: q}]}}\n",
-	 "2:9: pools.p.identity: advice: identity: none hides the clients of listener "
-	 "in: the servers' own lists, limits and logs see this machine only\n"
-	 "2:42: pools.q.identity: advice: identity: none hides the clients of listener "
-	 "in: the servers' own lists, limits and logs see this machine only\n"},
+	 "  routes: [{client: 10.0.0.0/8, pool: p}, {user: \"*\", pool: q}, {pool: "
+	 "r},\n"
+	 "    {helo: a, pool: p}]}}\n",
+	 "6:5: listeners.in.routes[3]: advice: can never match: routes[2] takes all "
+	 "that "
+	 "it could\n"},
 	{"an open relay",
 	 POOLS "listeners: {in: {bind: [127.0.0.1:25, \"0.0.0.0:26\"], pool: p}}\n",
 	 "1:9: pools.p.identity: advice: identity: none hides the clients of listener "
@@ -556,7 +586,8 @@ static const struct row {
 	 "listeners: {in: {bind: 127.0.0.1:25, auth: relay, tls: offer, routes: "
 	 "[{user: \"*@a\", pool: p}, {pool: q}]}}\n",
 	 "4:44: listeners.in.auth: pool q speaks LMTP, where servers have no logins to "
-	 "check\n"},
+	 "check. Put a route of all users (user: \"*\") before the one that leads "
+	 "there\n"},
 	{"a pool that nobody uses",
 	 LISTENERS "pools:\n  p: {servers: {s: 10.0.0.1:25}}\n"
 		   "  q: {servers: {s: 10.0.0.1:25}}\n",

@@ -95,6 +95,54 @@ test_membership(void **state)
 	assert_int_equal(network_has(&network, &endpoint), row->is_in);
 }
 
+static const struct cover {
+	const char *name;
+	const char *network;
+	const char *other;
+	bool covers;
+} covers[] = {
+	{"itself", "10.0.0.0/8", "10.0.0.0/8", true},
+	{"a part", "10.0.0.0/8", "10.255.0.0/16", true},
+	{"a host", "10.0.0.0/8", "10.1.2.3", true},
+	{"the whole of a part", "10.255.0.0/16", "10.0.0.0/8", false},
+	{"a neighbour", "10.0.0.0/9", "10.128.0.0/9", false},
+	{"within an octet", "10.128.0.0/9", "10.192.0.0/10", true},
+	{"all", "0.0.0.0/0", "192.0.2.1", true},
+	{"IPv6", "2001:db8::/33", "2001:db8:7fff::/48", true},
+	{"the other half of IPv6", "2001:db8::/33", "2001:db8:8000::/48", false},
+	{"the other family", "0.0.0.0/0", "::/0", false},
+};
+
+static void
+test_cover(void **state)
+{
+	const struct cover *row = *state;
+	struct network network;
+	struct network other;
+
+	assert_true(network_read(span_from_string(row->network), &network));
+	assert_true(network_read(span_from_string(row->other), &other));
+	assert_int_equal(network_covers(&network, &other), row->covers);
+}
+
+static void
+wide_is_what_nobody_owns(void **state)
+{
+	static const char *const wide[] = {"0.0.0.0/0", "8.0.0.0/7", "::/0",
+					   "2000::/15"};
+	static const char *const owned[] = {"10.0.0.0/8", "192.0.2.1", "2001::/16",
+					    "::1"};
+	struct network network;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		assert_true(network_read(span_from_string(wide[i]), &network));
+		assert_true(network_is_wide(&network));
+		assert_true(network_read(span_from_string(owned[i]), &network));
+		assert_false(network_is_wide(&network));
+	}
+}
+
 static void
 a_set_has_what_any_of_its_networks_has(void **state)
 {
@@ -130,9 +178,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_set_has_what_any_of_its_networks_has),
 		cmocka_unit_test(nobody_is_in_an_empty_set),
+		cmocka_unit_test(wide_is_what_nobody_owns),
 	};
 
 	return ROWS_RUN(readings, test_reading) +
-	       ROWS_RUN(memberships, test_membership) +
+	       ROWS_RUN(memberships, test_membership) + ROWS_RUN(covers, test_cover) +
 	       cmocka_run_group_tests_name("network", tests, NULL, NULL);
 }

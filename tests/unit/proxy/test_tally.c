@@ -63,7 +63,6 @@ test_each_server_has_its_row(void **state)
 	assert_ptr_equal(tally_server(&tally, &second, &server), &servers[1]);
 	assert_ptr_equal(tally_server(&tally, &second, &other), &servers[2]);
 	assert_ptr_equal(tally_server(&tally, &second, NULL), &pools[1].nowhere);
-	assert_ptr_equal(tally_server(&tally, NULL, NULL), &tally.nowhere);
 }
 
 static const char *
