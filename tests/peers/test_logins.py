@@ -9,7 +9,7 @@ import ssl
 
 import pytest
 
-from clients import HERE, run_client, to_lines
+from clients import HERE, run_client, send_by_swaks, to_lines
 from harness.authenticating import USERS, Authenticator, AuthenticatingPostfix
 from harness.evenpost import Evenpost, configure_pool
 from harness.mail import body_of, dot_stuffed, make_message
@@ -373,3 +373,41 @@ def test_the_log_has_the_user_and_no_secret(evenpost, authority):
     log = evenpost.program.log()
     for secret in (USERS["ann"], plain("ann", USERS["ann"])):
         assert secret not in log
+
+
+def test_users_have_servers_of_their_own(scratch, postfixes, farm, authority):
+    """One listener: the mail of those who log in goes to Postfix, all other to Exim, which
+    has no AUTH."""
+    exim = farm.servers["exim"]
+    pair = authority.issue("localhost", file="routes-clients")
+    evenpost = Evenpost(
+        scratch,
+        {
+            "submission": configure_pool(
+                {server.name: server.address for server in postfixes},
+                **verified(authority),
+            ),
+            "hubs": configure_pool({"exim": exim.address}),
+        },
+        {
+            "mail": {
+                "tls": "offer",
+                "auth": "relay",
+                "routes": [{"user": "*", "pool": "submission"}, {"pool": "hubs"}],
+            }
+        },
+        tls={"certificates": [pair.as_setting()]},
+    ).start()
+    users, others = make_message("route-user", _BODY), make_message("route-other", _BODY)
+    try:
+        by_swaks(evenpost.port, authority, USERS["ann"], "PLAIN", users)
+        send_by_swaks(evenpost.port, "x@a.example", ["y@b.example"], others)
+    finally:
+        evenpost.stop()
+    wait_until(
+        lambda: [m for server in postfixes for m in server.mail.numbered("route-user")],
+        "the user's message",
+    )
+    (stored,) = wait_until(lambda: exim.mail.numbered("route-other"), "the other message")
+    assert stored.body == body_of(others)
+    assert not exim.mail.numbered("route-user")
