@@ -5,7 +5,7 @@
 #include "config/advice_routes.h"
 #include "config/advice_tls.h"
 #include "config/crosscheck.h"
-#include "config/crosscheck_routes.h"
+#include "config/listener_pools.h"
 #include "config/value.h"
 
 #include <inttypes.h>

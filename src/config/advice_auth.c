@@ -2,7 +2,7 @@
 
 #include "config/crosscheck.h"
 #include "config/crosscheck_auth.h"
-#include "config/crosscheck_routes.h"
+#include "config/listener_pools.h"
 #include "config/value.h"
 
 static void

@@ -1,7 +1,7 @@
 #include "config/advice_listener.h"
 
 #include "config/crosscheck.h"
-#include "config/crosscheck_routes.h"
+#include "config/listener_pools.h"
 #include "policy/network.h"
 
 /* RFC 5321 4.5.3.2.6: what a client waits for the reply to the end of data. */

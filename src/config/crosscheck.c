@@ -4,6 +4,7 @@
 #include "config/crosscheck_auth.h"
 #include "config/crosscheck_routes.h"
 #include "config/crosscheck_tls.h"
+#include "config/listener_pools.h"
 #include "config/value.h"
 
 /* Each is compared with each. */

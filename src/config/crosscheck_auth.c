@@ -1,7 +1,7 @@
 #include "config/crosscheck_auth.h"
 
 #include "config/crosscheck.h"
-#include "config/crosscheck_routes.h"
+#include "config/listener_pools.h"
 #include "smtp/sasl.h"
 
 bool

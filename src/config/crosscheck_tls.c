@@ -1,7 +1,7 @@
 #include "config/crosscheck_tls.h"
 
 #include "config/crosscheck.h"
-#include "config/crosscheck_routes.h"
+#include "config/listener_pools.h"
 
 bool
 pool_section_verifies_tls(const struct section *pool)

@@ -1,7 +1,7 @@
 #include "config/snapshot_routes.h"
 
 #include "config/crosscheck_auth.h"
-#include "config/crosscheck_routes.h"
+#include "config/listener_pools.h"
 #include "config/snapshot_build.h"
 
 #include <assert.h>
