@@ -236,6 +236,12 @@ login_name(const struct login *login)
 }
 
 bool
+login_proves_name(const struct login *login)
+{
+	return login && login->credentials.mechanism & (SASL_PLAIN | SASL_LOGIN);
+}
+
+bool
 login_acts_for_another(const struct login *login)
 {
 	return login && login->credentials.acts_for_another;

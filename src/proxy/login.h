@@ -52,6 +52,8 @@ bool login_is_with_server(const struct login *login);
 bool login_binds(const struct login *login);
 /* As whom, if it says that yet, or at all. Valid as long as the login. */
 struct span login_name(const struct login *login);
+/* Whoever has shown its secret has proven the name, too: not so beside a token. */
+bool login_proves_name(const struct login *login);
 /* It is said by one user for the rights of another, or may be: the name is not all. */
 bool login_acts_for_another(const struct login *login);
 /*

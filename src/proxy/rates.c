@@ -3,6 +3,7 @@
 #include "proxy/journal.h"
 #include "proxy/request_key.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 enum status
@@ -74,23 +75,30 @@ static const struct counted recipients = {
 			       "again later")},
 };
 
+/* A user, as the servers of a pool know him: others may have another of the name. */
+struct user {
+	uint32_t pool;
+	char is_named;
+	char text[SMTP_PATH_MAX]; /* his name, or the client's address */
+};
+
 /*
- * Whom the client has logged in as. Logins that do not tell us are one user at each
- * address, since they could be chosen so as not to be counted; an octet that no name
- * has sets them apart.
+ * Whom the client has logged in as. Logins that do not prove their name to us are one
+ * user at each address: they could be chosen so as not to be counted, or to be counted
+ * as somebody else.
  */
 static struct span
-user_of(const struct session *session, char room[SMTP_PATH_MAX])
+user_of(const struct session *session, struct user *user)
 {
-	struct span name = session_user(session);
-	struct span address = endpoint_subscriber(&session->client);
+	struct span text = endpoint_subscriber(&session->client);
 
-	if (!span_is_empty(name))
-		return request_key_fold(name, room);
-	room[0] = '\0';
-	if (address.length)
-		memcpy(room + 1, address.at, address.length);
-	return span_of(room, address.length + 1);
+	user->pool = login_pool(session->login)->index;
+	user->is_named = login_proves_name(session->login);
+	if (user->is_named)
+		text = request_key_fold(session_user(session), user->text);
+	else if (text.length)
+		memcpy(user->text, text.at, text.length);
+	return span_of((const char *)user, offsetof(struct user, text) + text.length);
 }
 
 /* NULL: it is counted, for both. */
@@ -100,8 +108,8 @@ count_user(struct session *session, const struct counted *what)
 	struct rates *rates = &session->tally->rates;
 	struct rate_table *table = &rates->tables[what->of_user];
 	uint64_t now = loop_microseconds();
-	char room[SMTP_PATH_MAX];
-	struct span user = user_of(session, room);
+	struct user room;
+	struct span user = user_of(session, &room);
 
 	/* asked first, since what one of the two refuses must not count for the other
 	 */

@@ -32,7 +32,8 @@ rates_may(struct rates *rates, enum listener_rate which, const struct endpoint *
 
 /*
  * One more message, or recipient, of the session's client, and of the user that it has
- * logged in as. False, uncounted: that is too often, and the slot is answered.
+ * logged in as. False: that is too often, and the slot is answered. It is not counted
+ * then, but for the client's address where two sessions of one user come at once.
  */
 bool rates_let_message(struct session *session, uint32_t slot);
 bool rates_let_recipient(struct session *session, uint32_t slot, struct span mailbox);

@@ -182,6 +182,13 @@ look_at_greeting(struct tunnel *tunnel)
 	}
 }
 
+/* No server is to blame for that. */
+static void
+run_out(struct tunnel *tunnel)
+{
+	try_another(tunnel, RETRY_GREETING, "out of memory");
+}
+
 /* What the reply reader has refused by then is no greeting: it is passed on. */
 static void
 read_greeting(struct tunnel *tunnel)
@@ -197,7 +204,7 @@ read_greeting(struct tunnel *tunnel)
 		    STATUS_OK)
 			look_at_greeting(tunnel);
 		else
-			fail(tunnel, SERVER_FAILURE_GREETING, "out of memory");
+			run_out(tunnel);
 		break;
 	case STATUS_AGAIN:
 		break;
@@ -347,7 +354,7 @@ begin_tls(struct tunnel *tunnel)
 						       tunnel->pool)) == STATUS_OK)
 		shake_hands(tunnel);
 	else
-		fail(tunnel, SERVER_FAILURE_LOST, "out of memory");
+		run_out(tunnel);
 }
 
 /* ---- the connection is made ---- */

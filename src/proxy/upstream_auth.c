@@ -132,15 +132,20 @@ says_password_in_force(const struct upstream *upstream)
 	       worker_smarthost(upstream->worker, upstream->pool);
 }
 
-/* It is told what is wrong, and not asked again for a while. */
+/* It is told what is wrong; where that is so for all clients the server is not asked
+   again for a while. */
 static void
-note_refusal(struct upstream *upstream, struct span said)
+note_refusal(struct upstream *upstream, enum setup_proof proof, struct span said)
 {
+	bool of_all = proof == SETUP_PROVEN_OF_ALL;
+
 	if (!says_password_in_force(upstream))
 		return;
-	setup_note_login(upstream->server, SERVER_FAULT_BARS,
+	setup_note_login(upstream->server,
+			 of_all ? SERVER_FAULT_BARS : SERVER_FAULT_PASSES,
 			 upstream->pool->auth_username, said);
-	server_rest(upstream->server, upstream->worker->loop.now + REST);
+	if (of_all)
+		server_rest(upstream->server, upstream->worker->loop.now + REST);
 }
 
 void
@@ -228,18 +233,38 @@ take_success(struct upstream *upstream)
 	upstream_be_ready(upstream);
 }
 
+/* A name and a password that are wrong are so for all clients; with anything else a
+   server that knows the client may mean that one. */
+static enum setup_proof
+proof_of_refusal(const struct upstream *upstream, const struct smtp_reply *reply)
+{
+	return reply->code == 534 || reply->code == 535 ? SETUP_PROVEN_OF_ALL
+							: upstream_proof(upstream);
+}
+
+static void
+take_own_refusal(struct upstream *upstream, const struct smtp_reply *reply,
+		 const char *why)
+{
+	enum setup_proof proof = proof_of_refusal(upstream, reply);
+
+	if (smtp_reply_is_permanent(reply))
+		note_refusal(upstream, proof, smtp_reply_status(reply));
+	upstream_fail_setup(upstream, SERVER_FAILURE_GREETING, proof, why);
+}
+
 /* A 421 says that the server goes away, 454 that it can't look just now (RFC 4954 6).
    The text may hold what we have said. */
 static void
 take_refusal(struct upstream *upstream, const struct smtp_reply *reply)
 {
-	struct span status = smtp_reply_status(reply);
 	char why[UPSTREAM_WHY_MAX];
 
-	snprintf(why, sizeof(why), "AUTH: %.*s", SPAN_ARGS(status));
-	if (upstream->smarthost && smtp_reply_is_permanent(reply))
-		note_refusal(upstream, status);
-	give_up(upstream, why, smtp_reply_is_permanent(reply));
+	snprintf(why, sizeof(why), "AUTH: %.*s", SPAN_ARGS(smtp_reply_status(reply)));
+	if (upstream->smarthost)
+		take_own_refusal(upstream, reply, why);
+	else
+		give_up(upstream, why, smtp_reply_is_permanent(reply));
 }
 
 void

@@ -356,6 +356,11 @@ WITH_ONE = {
         {"expects_proxy": True},
         {},
     ),
+    "AUTH behind XCLIENT": (
+        {"identity": "xclient", "auth": True},
+        {"extensions": (*EXTENSIONS, "XCLIENT NAME ADDR", "AUTH PLAIN")},
+        {"auth": "550 5.7.1 not for this one"},
+    ),
     "no AUTH behind XCLIENT": (
         {"identity": "xclient", "auth": True},
         ANNOUNCES,

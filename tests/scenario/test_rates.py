@@ -34,6 +34,10 @@ def log_in(client, user, mechanism="PLAIN"):
     if mechanism == "PLAIN":
         client.command(f"AUTH PLAIN {plain(user)}", 235)
         return
+    if mechanism == "OAUTHBEARER":
+        shown = encode(f"n,a={user},\1auth=Bearer {_PASSWORD}\1\1")
+        client.command(f"AUTH OAUTHBEARER {shown}", 235)
+        return
     challenge = base64.b64decode(client.command("AUTH CRAM-MD5", 334).text)
     digest = hmac.new(_PASSWORD.encode(), challenge, "md5").hexdigest()
     client.command(encode(f"{user} {digest}"), 235)
@@ -66,6 +70,7 @@ _OF_CLIENTS = [
     ("message-rate", say_mail, f"{_MESSAGES} from your address"),
     ("recipient-rate", say_recipient, f"{_RECIPIENTS} from your address"),
 ]
+_MECHANISMS = "AUTH PLAIN CRAM-MD5 OAUTHBEARER"
 _OF_USERS = [
     ("user-message-rate", say_mail, f"{_MESSAGES} under your login"),
     ("user-recipient-rate", say_recipient, f"{_RECIPIENTS} under your login"),
@@ -77,7 +82,7 @@ def evenpost_that_counts(evenpost_before, scripted_servers):
     """Before a server that takes mail and logins, with these keys of its listener."""
 
     def start(pool=None, top=None, **keys):
-        (server,) = scripted_servers(1, extensions=(*EXTENSIONS, "AUTH PLAIN CRAM-MD5"))
+        (server,) = scripted_servers(1, extensions=(*EXTENSIONS, _MECHANISMS))
         server.users = _USERS
         return evenpost_before(server, listener=keys, pool=pool, **(top or {}))
 
@@ -234,16 +239,18 @@ def test_who_has_not_logged_in_is_no_user(evenpost_with_logins, key, act):
             act(client)
 
 
+@pytest.mark.parametrize("mechanism", ["CRAM-MD5", "OAUTHBEARER"])
 @pytest.mark.parametrize("key, act, refusal", _OF_USERS)
-def test_logins_without_a_name(evenpost_with_logins, key, act, refusal):
-    """No mechanism is a way round: who does not tell us who it is counts by its address."""
+def test_logins_without_a_name(evenpost_with_logins, key, act, refusal, mechanism):
+    """No mechanism is a way round, nor to somebody else's: who does not prove to us who it
+    is counts by its address. Beside a token any name can be said."""
     evenpost = evenpost_with_logins(**{key: "1/h"})
     for user, source, expected in (
         ("ann", "127.0.0.1", 250),
         ("bob", "127.0.0.1", refusal),
         ("bob", "127.0.0.2", 250),
     ):
-        with come(evenpost, user=user, mechanism="CRAM-MD5", source=source) as client:
+        with come(evenpost, user=user, mechanism=mechanism, source=source) as client:
             act(client, expected)
     with come(evenpost, user="ann") as client:
         act(client)

@@ -471,6 +471,22 @@ def test_a_token_without_a_name_and_a_route(routed, checking_servers):
     assert len(evenpost.wait_event("reject", count=2, reason="route", phase="auth")) == 2
 
 
+def test_users_of_two_pools_are_two(routed, checking_servers):
+    """One's rate is not the other's, who may be somebody else of that name."""
+    partner, corp = checking_servers(2)
+    evenpost = routed(
+        [{"helo": "*.partner.example", "pool": "partner"}, {"user": "*", "pool": "corp"}],
+        {"partner": [partner], "corp": [corp]},
+        **{**_CLEAR, "user-message-rate": "1/h"},
+    )
+    for name in ("x.partner.example", "other.example"):
+        with RawClient(evenpost.port) as client:
+            client.hello(name)
+            log_in(client)
+            client.send_message()
+            client.command("MAIL FROM:<a@a.example>", "450 4.7.1")
+
+
 def test_machines_that_never_log_in(routed, checking_servers, scripted_servers):
     """Servers that are reached by address alone may be without AUTH: that is no fault."""
     (submission,) = checking_servers()
