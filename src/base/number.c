@@ -101,9 +101,7 @@ number_read_size(struct span text, uint64_t *bytes)
 	if (text.length > sizeof(lower))
 		return false;
 	for (size_t i = 0; i < text.length; i++)
-		lower[i] = text.at[i] >= 'A' && text.at[i] <= 'Z'
-				   ? (char)(text.at[i] - 'A' + 'a')
-				   : text.at[i];
+		lower[i] = octet_to_lower(text.at[i]);
 	return read_scaled(span_of(lower, text.length), sizes, COUNT_OF(sizes),
 			   UINT64_MAX, bytes);
 }

@@ -100,6 +100,13 @@ span_compare(struct span a, struct span b)
 	return order ? order : (a.length > b.length) - (a.length < b.length);
 }
 
+/* ASCII alone, in whatever locale. */
+static inline char
+octet_to_lower(char octet)
+{
+	return octet >= 'A' && octet <= 'Z' ? (char)(octet - 'A' + 'a') : octet;
+}
+
 /* ASCII letters compare without case; the program runs in the C locale. */
 static inline bool
 span_equals_nocase(struct span a, struct span b)

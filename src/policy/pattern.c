@@ -1,11 +1,5 @@
 #include "policy/pattern.h"
 
-static char
-fold(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 /*
  * Where a comparison fails behind a star, the star takes one octet more. Only the last
  * one need be tried again: what an earlier star could take, the last one can leave out.
@@ -22,7 +16,8 @@ pattern_matches(struct span pattern, struct span text)
 			taken = next;
 		} else if (at < pattern.length &&
 			   (pattern.at[at] == '?' ||
-			    fold(pattern.at[at]) == fold(text.at[next]))) {
+			    octet_to_lower(pattern.at[at]) ==
+				    octet_to_lower(text.at[next]))) {
 			at++;
 			next++;
 		} else if (star != SPAN_NOWHERE) {

@@ -9,11 +9,8 @@ request_key_fold(struct span text, char room[SMTP_PATH_MAX])
 {
 	struct span counts = span_take(text, SMTP_PATH_MAX);
 
-	for (size_t i = 0; i < counts.length; i++) {
-		char c = counts.at[i];
-
-		room[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-	}
+	for (size_t i = 0; i < counts.length; i++)
+		room[i] = octet_to_lower(counts.at[i]);
 	return span_of(room, counts.length);
 }
 

@@ -323,9 +323,7 @@ copy_lower(struct span domain, char text[SMTP_DOMAIN_MAX + 1])
 	if (domain.length > SMTP_DOMAIN_MAX || !is_domain(domain))
 		return 0;
 	for (size_t i = 0; i < domain.length; i++)
-		text[i] = domain.at[i] >= 'A' && domain.at[i] <= 'Z'
-				  ? (char)(domain.at[i] - 'A' + 'a')
-				  : domain.at[i];
+		text[i] = octet_to_lower(domain.at[i]);
 	text[domain.length] = '\0';
 	return domain.length;
 }

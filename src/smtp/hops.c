@@ -12,19 +12,13 @@ enum {
 	IN_REST,              /* nothing matters but the end of the line */
 };
 
-static char
-lower(char octet)
-{
-	return octet >= 'A' && octet <= 'Z' ? (char)(octet - 'A' + 'a') : octet;
-}
-
 /* Where the line stands behind an octet that is no LF. */
 static uint8_t
 next_place(uint8_t at, char octet)
 {
 	if (at == AT_LINE && octet == '\r')
 		return BEHIND_CR;
-	if (at < NAME_END && lower(octet) == field[at])
+	if (at < NAME_END && octet_to_lower(octet) == field[at])
 		return at + 1 == NAME_END ? IN_REST : (uint8_t)(at + 1);
 	return IN_REST;
 }
