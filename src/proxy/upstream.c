@@ -105,6 +105,14 @@ upstream_fail(struct upstream *upstream, enum server_failure failure, const char
 }
 
 void
+upstream_leave(struct upstream *upstream, enum server_failure failure, const char *why,
+	       const struct smtp_reply *reply)
+{
+	tally_add(&upstream->server->counters.failures[failure], 1);
+	upstream_lose(upstream, failure, why, reply);
+}
+
+void
 upstream_run_out(struct upstream *upstream)
 {
 	upstream->hears_login =
@@ -116,12 +124,10 @@ void
 upstream_fail_setup(struct upstream *upstream, enum server_failure failure,
 		    enum setup_proof proof, const char *why)
 {
-	if (proof == SETUP_PROVEN_OF_ALL) {
+	if (proof == SETUP_PROVEN_OF_ALL)
 		upstream_fail(upstream, failure, why);
-		return;
-	}
-	tally_add(&upstream->server->counters.failures[failure], 1);
-	upstream_lose(upstream, failure, why, NULL);
+	else
+		upstream_leave(upstream, failure, why, NULL);
 }
 
 void

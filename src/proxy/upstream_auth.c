@@ -90,17 +90,10 @@ upstream_must_log_in(const struct upstream *upstream)
 	       (session && login_is_done(session->login) && !upstream->told_login);
 }
 
-static void
-leave_server(struct upstream *upstream, const char *why, const struct smtp_reply *reply)
-{
-	tally_add(&upstream->server->counters.failures[SERVER_FAILURE_GREETING], 1);
-	upstream_lose(upstream, SERVER_FAILURE_GREETING, why, reply);
-}
-
 void
 upstream_refuse_server(struct upstream *upstream, const char *why)
 {
-	leave_server(upstream, why, &LOGIN_NOT_TAKEN);
+	upstream_leave(upstream, SERVER_FAILURE_GREETING, why, &LOGIN_NOT_TAKEN);
 }
 
 static void
@@ -121,7 +114,8 @@ give_up(struct upstream *upstream, const char *why, bool for_good)
 	if (for_good)
 		note_client_refused(upstream);
 	/* what the message hears then depends on the servers that are left */
-	leave_server(upstream, why, for_good ? NULL : &LOGIN_NOT_TAKEN);
+	upstream_leave(upstream, SERVER_FAILURE_GREETING, why,
+		       for_good ? NULL : &LOGIN_NOT_TAKEN);
 }
 
 /* What becomes of an old password says nothing of the new one. */

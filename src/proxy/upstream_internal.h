@@ -11,6 +11,9 @@
 /* Ends it; the holder hears why, and what the server said about the client, or NULL. */
 void upstream_lose(struct upstream *upstream, enum server_failure failure,
 		   const char *why, const struct smtp_reply *reply);
+/* The same, and it is counted, but not held against the server. */
+void upstream_leave(struct upstream *upstream, enum server_failure failure,
+		    const char *why, const struct smtp_reply *reply);
 /* The same, and the server is to blame. */
 void
 upstream_fail(struct upstream *upstream, enum server_failure failure, const char *why);
