@@ -57,8 +57,11 @@ session_user(const struct session *session)
 bool
 session_login_is_spent(const struct session *session)
 {
-	const struct pool_snapshot *pool = session_pool(session);
+	const struct pool_snapshot *pool;
 
+	if (!login_is_done(session->login))
+		return false;
+	pool = session_pool(session);
 	return pool &&
 	       login_is_spent(session->login, pool->pool, session->worker->loop.now);
 }
