@@ -10,16 +10,7 @@ names(const struct section *section, const struct section *pool)
 	return span_equals(section_text(section, "pool"), pool->name);
 }
 
-bool
-listener_leads_to(const struct section *listener, const struct section *pool)
-{
-	if (names(listener, pool))
-		return true;
-	SECTION_EACH (listener, "routes", route)
-		if (names(route, pool))
-			return true;
-	return false;
-}
+/* ---- routes ---- */
 
 static bool
 has_condition(const struct section *route, const char *key)
@@ -39,42 +30,32 @@ takes_all_users(const struct section *route)
 {
 	const struct setting *user = section_setting(route, "user");
 
+	if (!takes_any_machine(route))
+		return false;
 	for (uint32_t i = 0; i < user->count; i++)
 		if (pattern_matches_all(user->values[i].text))
 			return true;
 	return user->count == 0;
 }
 
-/* Who has logged in gets no further than to a route that takes all who have. */
-bool
-listener_leads_users_to(const struct section *listener, const struct section *pool)
+static bool
+takes_all(const struct section *route)
 {
-	if (names(listener, pool))
-		return true;
-	SECTION_EACH (listener, "routes", route) {
-		if (names(route, pool))
-			return true;
-		if (takes_any_machine(route) && takes_all_users(route))
-			return false;
-	}
-	return false;
+	return takes_any_machine(route) && !has_condition(route, "user");
+}
+
+static bool
+any_route(const struct section *route)
+{
+	(void)route;
+	return true;
 }
 
 /* Whoever comes by address or name alone may be a machine that never logs in. */
-bool
-listener_expects_users_in(const struct section *listener, const struct section *pool)
+static bool
+expects_users(const struct section *route)
 {
-	if (names(listener, pool))
-		return true;
-	SECTION_EACH (listener, "routes", route) {
-		bool any = takes_any_machine(route);
-
-		if (names(route, pool) && (any || has_condition(route, "user")))
-			return true;
-		if (any && takes_all_users(route))
-			return false;
-	}
-	return false;
+	return takes_any_machine(route) || has_condition(route, "user");
 }
 
 /* Of IPv6 that is a wide network, and yet nobody's but one's own. */
@@ -87,7 +68,8 @@ is_private(const struct network *network)
 	       network_covers(&private, network);
 }
 
-/* Who names networks knows whose they are; but not of those that are nobody's. */
+/* Who names networks knows whose they are; but not of those that are nobody's. Anybody
+   can say any name in EHLO. */
 static bool
 takes_strangers(const struct section *route)
 {
@@ -105,19 +87,54 @@ takes_strangers(const struct section *route)
 	return client->count == 0;
 }
 
-/* Anybody can say any name in EHLO. */
-bool
-listener_leads_strangers_to(const struct section *listener, const struct section *pool)
+/* ---- where they lead ---- */
+
+typedef bool route_property(const struct section *route);
+
+/* To a pool by a route that they may take. None of them gets behind one that takes them
+   all. A pool that stands alone takes everybody. */
+static bool
+leads(const struct section *listener, const struct section *pool,
+      route_property *takes_them, route_property *takes_them_all)
 {
 	if (names(listener, pool))
 		return true;
 	SECTION_EACH (listener, "routes", route) {
-		if (names(route, pool) && takes_strangers(route))
+		if (names(route, pool) && takes_them(route))
 			return true;
-		if (takes_any_machine(route) && !has_condition(route, "user"))
+		if (takes_them_all(route))
 			return false;
 	}
 	return false;
+}
+
+bool
+listener_leads_to(const struct section *listener, const struct section *pool)
+{
+	if (names(listener, pool))
+		return true;
+	SECTION_EACH (listener, "routes", route)
+		if (names(route, pool))
+			return true;
+	return false;
+}
+
+bool
+listener_leads_users_to(const struct section *listener, const struct section *pool)
+{
+	return leads(listener, pool, any_route, takes_all_users);
+}
+
+bool
+listener_expects_users_in(const struct section *listener, const struct section *pool)
+{
+	return leads(listener, pool, expects_users, takes_all_users);
+}
+
+bool
+listener_leads_strangers_to(const struct section *listener, const struct section *pool)
+{
+	return leads(listener, pool, takes_strangers, takes_all);
 }
 
 const struct section *
